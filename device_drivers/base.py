@@ -118,8 +118,8 @@ class MessageQuery:
     """Own sent rows dated at or after this; None asks for none."""
     inbox_since_ms: int
     """Inbox rows dated at or after this..."""
-    inbox_after_row_id: int
-    """...or with a greater row id. (Row ids are reused on Android, so neither alone is enough.)"""
+    inbox_after_row_id: int | None
+    """...or with a greater row id, if given. (Row ids are reused on Android, so neither alone is enough.)"""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""A stock Android phone, driven by shell commands: what to call, how to read the answers."""

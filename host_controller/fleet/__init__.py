@@ -1,0 +1,1 @@
+"""The phones of this rack: found, enrolled, watched."""

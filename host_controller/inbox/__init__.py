@@ -1,0 +1,1 @@
+"""Messages that came in, and what they ask for."""

@@ -1,0 +1,96 @@
+"""The reading rounds of one phone: inbound messages in, proofs of sending out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from sqlalchemy.orm import Session
+
+from device_drivers.base import MessageQuery, MessageRows, PhoneDriver, SentRow
+from host_controller.messaging import attempts
+from host_controller.messaging.attempts import UnprovenAttempt
+from host_controller.messaging.evidence import Judgement, Sightings, match_rows
+from host_controller.rules.timings import Timings
+from host_controller.store.store import Store
+
+_WITHDRAWN = "the phone recorded it as sent and then as failed; it may have left"
+
+
+class Receiver(Protocol):
+    """Where inbound messages go."""
+
+    def position(self, phone_id: int) -> tuple[int, int | None]:
+        """Give (date in ms by the phone's clock, row id) to go on reading from."""
+        ...
+
+    def receive(self, phone_id: int, rows: MessageRows) -> int:
+        """Store what is new; give how many that were."""
+        ...
+
+
+@dataclass(frozen=True)
+class Round:
+    """What one reading round gave."""
+
+    phone_clock_ms: int
+    new_inbound: int
+    unproven: int
+    """Open attempts that still lack their proof."""
+
+
+class Confirmation:
+    """Reads one phone, from one thread."""
+
+    def __init__(
+        self,
+        store: Store,
+        inbox: Receiver,
+        timings: Timings,
+        clock: Callable[[], datetime],
+        actor: str,
+    ) -> None:
+        self._store = store
+        self._inbox = inbox
+        self._late_horizon = timedelta(seconds=timings.late_horizon_s)
+        self._clock = clock
+        self._actor = actor
+        self._sightings = Sightings(timings.second_read_s)
+
+    def read(self, driver: PhoneDriver, phone_id: int, *, late: bool, now_s: float) -> Round:
+        """Do one round; with `late` also look for rows of messages that were given up as unknown.
+
+        Raises LinkError or PhoneAnswerError; then nothing has changed.
+        """
+        late_since = self._clock() - self._late_horizon if late else None
+        with self._store.reading() as session:
+            wanted = attempts.attempts_to_confirm(session, phone_id, late_since=late_since)
+        since_ms, after_row_id = self._inbox.position(phone_id)
+        sent_since_ms = min((attempt.phone_clock_ms for attempt in wanted), default=None)
+        rows = driver.read_messages(MessageQuery(sent_since_ms, since_ms, after_row_id))
+        # Inbound first: one of them may be a STOP.
+        new_inbound = self._inbox.receive(phone_id, rows)
+        judgement = self._judge(phone_id, wanted, rows.sent, now_s)
+        if judgement.confirmed or judgement.withdrawn:
+            self._store.write(lambda session: self._settle(session, judgement))
+        settled = {*judgement.confirmed, *judgement.withdrawn}
+        unproven = sum(attempt.is_open and attempt.attempt_id not in settled for attempt in wanted)
+        return Round(rows.phone_clock_ms, new_inbound, unproven)
+
+    def _judge(
+        self, phone_id: int, wanted: Sequence[UnprovenAttempt], sent: Sequence[SentRow], now_s: float
+    ) -> Judgement:
+        with self._store.reading() as session:
+            claimed = attempts.claimed_rows(session, phone_id, sent)
+        matches = match_rows(wanted, sent, claimed)
+        return self._sightings.judge([attempt.attempt_id for attempt in wanted], matches, now_s)
+
+    def _settle(self, session: Session, judgement: Judgement) -> None:
+        now = self._clock()
+        for attempt_id, row in judgement.confirmed.items():
+            attempts.settle_sent(session, attempt_id, row, now=now, actor=self._actor)
+        for attempt_id in judgement.withdrawn:
+            if attempts.is_open(session, attempt_id):
+                attempts.settle_unknown(session, attempt_id, now=now, actor=self._actor, reason=_WITHDRAWN)

@@ -1,0 +1,71 @@
+"""The only way a message's state changes: along the table, with an event beside it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import insert, select
+from sqlalchemy.orm import Session
+
+from host_controller.rules.states import FailureCode, MessageState, check_transition
+from host_controller.store.models import MessageEvent, MessageRecord
+
+_CANCEL_CHUNK = 1000
+
+
+def change_state(
+    session: Session,
+    message: MessageRecord,
+    new: MessageState,
+    *,
+    now: datetime,
+    actor: str,
+    reason: str,
+    failure: FailureCode | None = None,
+) -> None:
+    """Move a message to `new` and note who, when and why, in the caller's transaction.
+
+    Raises IllegalTransitionError where the table does not allow it.
+    """
+    old = MessageState(message.state)
+    check_transition(old, new)
+    message.state = new
+    message.changed_at = now
+    message.failure_code = failure
+    message.error_message = None if new in (MessageState.SENT, MessageState.SUBMITTING) else reason
+    event = MessageEvent(message_id=message.id, at=now, old_state=old, new_state=new, actor=actor, reason=reason)
+    session.add(event)
+
+
+def cancel_queued(
+    session: Session, number: str, *, now: datetime, actor: str, reason: str, failure: FailureCode
+) -> int:
+    """Cancel every queued message to `number` (E.164); give how many there were."""
+    query = (
+        select(MessageRecord)
+        .where(MessageRecord.msisdn == number, MessageRecord.state == MessageState.QUEUED)
+        .limit(_CANCEL_CHUNK)
+    )
+    cancelled = 0
+    while messages := session.scalars(query).all():
+        for message in messages:
+            change_state(session, message, MessageState.CANCELLED, now=now, actor=actor, reason=reason, failure=failure)
+        session.flush()
+        cancelled += len(messages)
+    return cancelled
+
+
+def note_accepted(session: Session, message_ids: list[int], *, now: datetime, actor: str) -> None:
+    """Write the first event of new messages."""
+    rows = [
+        {
+            "message_id": id_,
+            "at": now,
+            "old_state": None,
+            "new_state": MessageState.QUEUED,
+            "actor": actor,
+            "reason": "accepted",
+        }
+        for id_ in message_ids
+    ]
+    session.execute(insert(MessageEvent), rows)

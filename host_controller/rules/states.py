@@ -1,0 +1,67 @@
+"""What a message can be, and the one table of how it may change. Pure."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from host_controller.errors import IllegalTransitionError
+
+
+class MessageState(StrEnum):
+    """The state of a message; there are no others anywhere."""
+
+    QUEUED = "queued"
+    """Accepted and durable; waits for a phone that may send it."""
+    SUBMITTING = "submitting"
+    """An intent is on record: a phone may have it. Leaves only with evidence, or as `unknown`."""
+    SENT = "sent"
+    """The phone's own sent box holds it, seen twice. Not the same as delivered."""
+    FAILED = "failed"
+    """It certainly did not leave, and will not be tried again."""
+    UNKNOWN = "unknown"
+    """It may have left. Never sent again by itself."""
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+
+
+_S = MessageState
+TRANSITIONS: dict[MessageState, frozenset[MessageState]] = {
+    _S.QUEUED: frozenset({_S.SUBMITTING, _S.CANCELLED, _S.EXPIRED}),
+    # Back to queued only with proof that nothing left.
+    _S.SUBMITTING: frozenset({_S.SENT, _S.FAILED, _S.UNKNOWN, _S.QUEUED}),
+    # To sent or failed by late evidence; to queued only by a person or an explicit policy.
+    _S.UNKNOWN: frozenset({_S.SENT, _S.FAILED, _S.QUEUED}),
+    _S.SENT: frozenset(),
+    _S.FAILED: frozenset(),
+    _S.CANCELLED: frozenset(),
+    _S.EXPIRED: frozenset(),
+}
+
+
+class AttemptState(StrEnum):
+    """The state of one attempt to send a message from one SIM."""
+
+    INTENT = "intent"
+    """On record before the phone is touched."""
+    RETURNED = "returned"
+    """The framework's call returned; the proof is still to come."""
+    SENT = "sent"
+    NOT_SENT = "not_sent"
+    """Certainly did not leave: its parts do not count against the limits."""
+    UNKNOWN = "unknown"
+
+
+OPEN_ATTEMPTS = (AttemptState.INTENT, AttemptState.RETURNED)
+
+
+class FailureCode(StrEnum):
+    """Why a message failed or was cancelled."""
+
+    PHONE_REJECTED = "phone_rejected"
+    OPTED_OUT = "opted_out"
+
+
+def check_transition(old: MessageState, new: MessageState) -> None:
+    """Raise IllegalTransitionError unless the table allows this change."""
+    if new not in TRANSITIONS[old]:
+        raise IllegalTransitionError(f"a message that is {old} cannot become {new}")

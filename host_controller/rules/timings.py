@@ -1,0 +1,39 @@
+"""All waits and horizons of the controller in one place. A simulated rack may scale them; real phones never."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+
+
+@dataclass(frozen=True)
+class Timings:
+    """Seconds, each with what bounds it."""
+
+    watch_s: float = 2.0
+    """How often the list of phones is asked for."""
+    attach_retry_s: float = 5.0
+    """Between two tries to reach a phone that adb knows by address."""
+    enrol_retry_s: float = 30.0
+    """After a phone could not be enrolled."""
+    link_retry_s: float = 5.0
+    """After a command did not get through to a phone that is listed as ready."""
+    health_s: float = 60.0
+    """Between two health readings: polling faster has made adb servers unresponsive."""
+    read_active_s: float = 3.0
+    """Between two reading rounds while a phone sends or has just received: each starts a VM on the phone."""
+    read_idle_s: float = 15.0
+    """Between two reading rounds of a phone that has nothing to do."""
+    active_after_inbound_s: float = 60.0
+    """How long a phone counts as active after a message came in: replies come in bursts."""
+    second_read_s: float = 2.0
+    """A failed SMS first appears as sent, and is marked failed in a second step; a row counts after this long."""
+    confirm_horizon_s: float = 120.0
+    """Without proof this long after the intent, a message is `unknown`. The radio may take 60 s and more."""
+    late_round_s: float = 300.0
+    """How often the sent rows of `unknown` messages are looked for again."""
+    late_horizon_s: float = 86_400.0
+    """How long a late row can still turn `unknown` into `sent`."""
+
+    def scaled(self, factor: float) -> Timings:
+        """Every wait times `factor`."""
+        return replace(self, **{field.name: getattr(self, field.name) * factor for field in fields(self)})

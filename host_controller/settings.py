@@ -1,0 +1,166 @@
+"""What needs a restart to change: one TOML file, read once into frozen values. Nobody else reads the environment.
+
+Everything that may change while the daemon runs (limits of a SIM, opt-outs) lives in the database instead.
+"""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import os
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo, available_timezones
+
+from phonenumbers import SUPPORTED_REGIONS
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from host_controller.errors import ConfigError
+
+ADB_VARIABLE = "SMSRACK_ADB"
+
+
+def _loopback(host: str) -> str:
+    if host != "localhost" and not ipaddress.ip_address(host).is_loopback:
+        raise ValueError("must be a loopback address: the site has no login; reach it through an SSH tunnel")
+    return host
+
+
+def _time_zone(name: str) -> str:
+    if name not in available_timezones():
+        raise ValueError("is not a time zone; write one like Europe/Prague")
+    return name
+
+
+def _region(name: str) -> str:
+    if name not in SUPPORTED_REGIONS:
+        raise ValueError("is not a region; write two letters like CZ")
+    return name
+
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+Region = Annotated[str, AfterValidator(_region)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class WebSettings(_Section):
+    """The site."""
+
+    host: Annotated[str, AfterValidator(_loopback)] = "127.0.0.1"
+    port: Port = 8765
+    allowed_hosts: tuple[str, ...] = ("127.0.0.1", "localhost")
+    """Names that a browser may use for the site; any other Host header is refused."""
+
+
+class AdbSettings(_Section):
+    """The adb server."""
+
+    binary: str | None = None
+    """Path of adb; by default the one that comes with adbutils, else the one on the PATH."""
+    port: Port = 5038
+    """Private to this rack, so that another tool's adb cannot kill our server."""
+    start: bool = True
+    """False uses a server that somebody else runs on this port."""
+    usb: bool = True
+    """False leaves the phones on USB alone."""
+    connect: tuple[str, ...] = ()
+    """Phones that are reached over TCP, as host:port."""
+
+
+class MessageSettings(_Section):
+    """What may be sent, and where to."""
+
+    home_region: Region = "CZ"
+    """The country of numbers that are written without a country code."""
+    allowed_regions: tuple[Region, ...] = ("CZ",)
+    """Countries that may be written to; every other is refused, since it costs money."""
+    max_parts: Annotated[int, Field(ge=1, le=10)] = 10
+
+
+class PhoneSettings(_Section):
+    """Which phones are taken into the rack."""
+
+    enrol_all: bool = False
+    """True enrols every phone that is plugged in; else `smsrack phones enrol` does it, phone by phone."""
+
+
+class NewSimSettings(_Section):
+    """Limits that a SIM gets when it is first seen; afterwards they are changed with `smsrack phones limit`."""
+
+    parts_per_minute: Annotated[int, Field(ge=1, le=6000)] = 20
+    parts_per_day: Annotated[int, Field(ge=1)] | None = 500
+
+
+class Settings(_Section):
+    """All settings, checked."""
+
+    data_dir: Path = Path("~/.local/share/smsrack")
+    time_zone: Annotated[str, AfterValidator(_time_zone)] = "Europe/Prague"
+    """Whose midnight starts a new day for the daily limits."""
+    timings_scale: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Shortens every wait, for simulated phones only: a real phone is refused unless this is 1."""
+    web: WebSettings = WebSettings()
+    adb: AdbSettings = AdbSettings()
+    messages: MessageSettings = MessageSettings()
+    phones: PhoneSettings = PhoneSettings()
+    new_sims: NewSimSettings = NewSimSettings()
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The time zone of the daily limits."""
+        return ZoneInfo(self.time_zone)
+
+
+def load_settings(path: Path | None, overrides: dict[str, Any] | None = None) -> Settings:
+    """Read the file, if any, and lay `overrides` (the command line's) over it. Raises ConfigError."""
+    values = _read_toml(path) if path else {}
+    adb_binary = os.environ.get(ADB_VARIABLE)
+    if adb_binary:
+        values = _merged(values, {"adb": {"binary": adb_binary}})
+    values = _merged(values, overrides or {})
+    try:
+        settings = Settings.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError("; ".join(_explain(e["loc"], e["type"], e["msg"]) for e in error.errors())) from error
+    return settings.model_copy(update={"data_dir": settings.data_dir.expanduser().absolute()})
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read the settings file {path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"the settings file {path} is not valid TOML: {error}") from error
+
+
+def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    result = dict(below)
+    for key, value in above.items():
+        inner = result.get(key)
+        result[key] = _merged(inner, value) if isinstance(inner, dict) and isinstance(value, dict) else value
+    return result
+
+
+def _explain(location: tuple[int | str, ...], kind: str, message: str) -> str:
+    name = ".".join(str(step) for step in location)
+    if kind == "extra_forbidden":
+        near = difflib.get_close_matches(name, setting_names(), n=1, cutoff=0.0)
+        return f"there is no setting {name!r}; did you mean {near[0]!r}?"
+    return f"setting {name!r} {message.removeprefix('Value error, ')}"
+
+
+def setting_names() -> list[str]:
+    """Every setting by its dotted name."""
+    names = []
+    for name, field in Settings.model_fields.items():
+        section = field.annotation
+        if isinstance(section, type) and issubclass(section, _Section):
+            names += [f"{name}.{inner}" for inner in section.model_fields]
+        else:
+            names.append(name)
+    return names

@@ -1,0 +1,1 @@
+"""What the controller remembers: tables, the single writer, migrations, the data directory."""

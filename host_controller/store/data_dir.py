@@ -1,0 +1,59 @@
+"""The data directory: private to its owner, and to one process at a time."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from host_controller.errors import DataDirectoryError
+
+# sockaddr_un.sun_path of Linux holds 108 bytes with the closing NUL.
+_MAX_SOCKET_PATH_BYTES = 107
+
+
+class DataDirectory:
+    """Paths of everything that smsrack keeps, under a lock that ends with the process."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.database = path / "smsrack.db"
+        self.socket = path / "api.sock"
+        self.adb_home = path / "adb"
+        self._lock = FileLock(path / "lock")
+
+    def lock(self) -> None:
+        """Make the directory if needed and take it. Raises DataDirectoryError."""
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if self.path.stat().st_mode & 0o077:
+                raise DataDirectoryError(f"others may enter {self.path}; run: chmod 700 {self.path}")
+            self._lock.acquire(timeout=0)
+        except Timeout as error:
+            raise DataDirectoryError(
+                f"another smsrack uses {self.path}; stop it or choose another --data-dir"
+            ) from error
+        except OSError as error:
+            raise DataDirectoryError(f"cannot use {self.path} as data directory: {error.strerror}") from error
+        # Everything that is made from here on is for this user only.
+        os.umask(0o077)
+
+    def unlock(self) -> None:
+        """Let another process in."""
+        self._lock.release()
+
+    def checked_socket(self) -> Path:
+        """Give the path for the daemon's socket. Raises DataDirectoryError if the system cannot take it."""
+        if len(os.fsencode(self.socket)) > _MAX_SOCKET_PATH_BYTES:
+            raise DataDirectoryError(f"the path {self.socket} is too long for a socket; choose a shorter --data-dir")
+        return self.socket
+
+    def web_secret(self) -> str:
+        """Give the key that signs the site's form tokens; made once."""
+        path = self.path / "web_secret"
+        if not path.exists():
+            path.touch(mode=0o600)
+            path.write_text(secrets.token_hex(32))
+        return path.read_text()

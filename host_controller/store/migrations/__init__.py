@@ -1,0 +1,1 @@
+"""Alembic's environment; `Store` runs it at start."""

@@ -1,0 +1,202 @@
+"""The tables. Their meaning, column by column, is in docs/tables.md; changes come with a migration."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, DateTime, Dialect, ForeignKey, Index, MetaData, String, Text, UniqueConstraint, text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+from sqlalchemy.types import TypeDecorator
+
+_NAMES = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """Aware UTC datetimes on every database; SQLite would hand back naive ones."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuse naive times, store UTC."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a datetime without time zone cannot be stored")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Give aware UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Base(DeclarativeBase):
+    """Root of the tables."""
+
+    metadata = MetaData(naming_convention=_NAMES)
+    type_annotation_map = {datetime: UtcDateTime(), str: Text()}  # noqa: RUF012 - SQLAlchemy's own attribute
+
+
+class PhoneRecord(Base):
+    """A handset that was enrolled."""
+
+    __tablename__ = "phone"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    hardware_serial: Mapped[str] = mapped_column(String(64), unique=True)
+    adb_serial: Mapped[str] = mapped_column(String(128))
+    manufacturer: Mapped[str]
+    model: Mapped[str]
+    android_release: Mapped[str]
+    api_level: Mapped[int]
+    build_fingerprint: Mapped[str]
+    can_read_sms: Mapped[bool]
+    guard_max_parts: Mapped[int]
+    guard_interval_s: Mapped[float]
+    enrolled_at: Mapped[datetime]
+    inbox_date_ms: Mapped[int] = mapped_column(BigInteger)
+    inbox_row_id: Mapped[int | None]
+    sims: Mapped[list[SimRecord]] = relationship(back_populates="phone", order_by="SimRecord.slot_index")
+
+
+class SimRecord(Base):
+    """One subscription of a phone, with its limits."""
+
+    __tablename__ = "sim"
+    __table_args__ = (UniqueConstraint("phone_id", "slot_index", "subscription_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    phone_id: Mapped[int] = mapped_column(ForeignKey("phone.id"))
+    slot_index: Mapped[int]
+    subscription_id: Mapped[int]
+    iccid: Mapped[str | None]
+    operator: Mapped[str | None]
+    active: Mapped[bool]
+    parts_per_minute: Mapped[int]
+    parts_per_day: Mapped[int | None]
+    phone: Mapped[PhoneRecord] = relationship(back_populates="sims")
+
+
+class MessageRecord(Base):
+    """One message to one number."""
+
+    __tablename__ = "message"
+    __table_args__ = (
+        # The queue is scanned in order of id; a partial index keeps that flat, however many messages are done.
+        Index(
+            "ix_message_queue", "id", sqlite_where=text("state = 'queued'"), postgresql_where=text("state = 'queued'")
+        ),
+        Index("ix_message_msisdn_state", "msisdn", "state"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    uid: Mapped[int] = mapped_column(BigInteger, unique=True)
+    ref: Mapped[str | None] = mapped_column(String(255), unique=True)
+    msisdn: Mapped[str] = mapped_column(String(20))
+    text: Mapped[str]
+    part_count: Mapped[int]
+    state: Mapped[str] = mapped_column(String(16))
+    failure_code: Mapped[str | None] = mapped_column(String(32))
+    error_message: Mapped[str | None]
+    sim_id: Mapped[int | None] = mapped_column(ForeignKey("sim.id"))
+    created_at: Mapped[datetime]
+    changed_at: Mapped[datetime]
+    sim: Mapped[SimRecord | None] = relationship()
+
+
+class MessageEvent(Base):
+    """One change of a message's state: when, to what, by whom, why."""
+
+    __tablename__ = "message_event"
+    __table_args__ = (Index("ix_message_event_message_id", "message_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    message_id: Mapped[int] = mapped_column(ForeignKey("message.id"))
+    at: Mapped[datetime]
+    old_state: Mapped[str | None] = mapped_column(String(16))
+    new_state: Mapped[str] = mapped_column(String(16))
+    actor: Mapped[str] = mapped_column(String(64))
+    reason: Mapped[str]
+
+
+class AttemptRecord(Base):
+    """One attempt to send a message; written before the phone is touched. Also the ledger of spent parts."""
+
+    __tablename__ = "attempt"
+    __table_args__ = (
+        UniqueConstraint("message_id", "n"),
+        # A row of a phone's sent box proves one attempt and no other.
+        UniqueConstraint("phone_id", "sent_row_id", "sent_row_date_ms"),
+        Index("ix_attempt_sim_id_intent_at", "sim_id", "intent_at"),
+        Index("ix_attempt_phone_id_state", "phone_id", "state"),
+        Index("ix_attempt_state_intent_at", "state", "intent_at"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    message_id: Mapped[int] = mapped_column(ForeignKey("message.id"))
+    n: Mapped[int]
+    wire_id: Mapped[int] = mapped_column(BigInteger, unique=True)
+    phone_id: Mapped[int] = mapped_column(ForeignKey("phone.id"))
+    sim_id: Mapped[int] = mapped_column(ForeignKey("sim.id"))
+    part_count: Mapped[int]
+    state: Mapped[str] = mapped_column(String(16))
+    intent_at: Mapped[datetime]
+    phone_clock_ms: Mapped[int] = mapped_column(BigInteger)
+    settled_at: Mapped[datetime | None]
+    sent_row_id: Mapped[int | None]
+    sent_row_date_ms: Mapped[int | None] = mapped_column(BigInteger)
+    message: Mapped[MessageRecord] = relationship()
+    sim: Mapped[SimRecord] = relationship()
+
+
+class InboundRecord(Base):
+    """One message that a phone received."""
+
+    __tablename__ = "inbound"
+    __table_args__ = (
+        # Row ids are reused on Android: only all four together name a message.
+        UniqueConstraint("phone_id", "row_id", "row_date_ms", "body_sha256"),
+        Index("ix_inbound_sender", "sender"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    phone_id: Mapped[int] = mapped_column(ForeignKey("phone.id"))
+    sim_id: Mapped[int | None] = mapped_column(ForeignKey("sim.id"))
+    row_id: Mapped[int]
+    row_date_ms: Mapped[int] = mapped_column(BigInteger)
+    body_sha256: Mapped[str] = mapped_column(String(64))
+    sender: Mapped[str]
+    text: Mapped[str]
+    received_at: Mapped[datetime]
+    stored_at: Mapped[datetime]
+    stop: Mapped[str] = mapped_column(String(16))
+    phone: Mapped[PhoneRecord] = relationship()
+    sim: Mapped[SimRecord | None] = relationship()
+
+
+class OptOutRecord(Base):
+    """A number that must not be written to, and what says so."""
+
+    __tablename__ = "opt_out"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    msisdn: Mapped[str] = mapped_column(String(20), unique=True)
+    source: Mapped[str] = mapped_column(String(32))
+    inbound_id: Mapped[int | None] = mapped_column(ForeignKey("inbound.id"))
+    actor: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime]
+    inbound: Mapped[InboundRecord | None] = relationship()
+
+
+def table_columns() -> dict[str, list[str]]:
+    """Give every table's columns, for the check that docs/tables.md names them all."""
+    tables: dict[str, Any] = Base.metadata.tables  # type: ignore[assignment]
+    return {name: [column.name for column in table.columns] for name, table in tables.items()}
