@@ -1,7 +1,7 @@
 """What runs: the adb server, the watch over the rack, one lane a phone, the site, and the socket for the command line.
 
-Threads: `watch` (which phones are there; what is overdue), one `lane` for each phone, and waitress' workers. They share
-the store, the rack's views and the bells; nothing else.
+Threads: `watch` (which phones are there; what is overdue), one `lane` for each phone, and the workers of the two web
+servers. They share the store, the rack's views and the bells; nothing else.
 """
 
 from __future__ import annotations
@@ -9,21 +9,28 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
-import waitress
-
-from host_controller.errors import ConfigError
 from host_controller.messaging.lane import Lane
 from host_controller.messaging.sweep import sweep_overdue
-from host_controller.store.data_dir import DataDirectory
-from host_controller.wiring import Controller, build_controller
-from host_controller.settings import Settings
+from host_controller.wiring import Controller
 
 _log = logging.getLogger(__name__)
 # A lane in the middle of a hand-over gets the time to hear the phone's answer, which saves an `unknown`.
 _LANE_STOP_LIMIT_S = 25.0
 _THREAD_STOP_LIMIT_S = 5.0
+
+
+class Surface(Protocol):
+    """A web server: `run` blocks until `close`."""
+
+    def run(self) -> None:
+        """Serve."""
+        ...
+
+    def close(self) -> None:
+        """End."""
+        ...
 
 
 class Daemon:
@@ -33,17 +40,21 @@ class Daemon:
         self._controller = controller
         self._lanes: list[Lane] = []
         self._stop = threading.Event()
-        self._watch_thread = threading.Thread(target=self._watch, name="watch", daemon=True)
+        self._watch_thread = _thread("watch", self._watch)
+        self._surface_threads = [_thread(f"web {n}", s.run) for n, s in enumerate(controller.surfaces)]
 
     def start(self) -> None:
         """Begin to watch and to send. Raises AdbServerUnreachableError."""
         if self._controller.adb_server:
             self._controller.adb_server.start()
-        self._watch_thread.start()
+        for thread in (self._watch_thread, *self._surface_threads):
+            thread.start()
 
     def stop(self) -> None:
         """Finish what is in the phones' hands, begin nothing new, end."""
         self._stop.set()
+        for surface in self._controller.surfaces:
+            surface.close()
         self._watch_thread.join(_THREAD_STOP_LIMIT_S)
         for lane in self._lanes:
             lane.stop()
@@ -67,3 +78,7 @@ class Daemon:
             self._lanes.append(lane)
             lane.start()
         sweep_overdue(self._controller.store, self._controller.timings, self._controller.clock())
+
+
+def _thread(name: str, target: Callable[[], Any]) -> threading.Thread:
+    return threading.Thread(target=target, name=name, daemon=True)

@@ -19,6 +19,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from host_controller.errors import ConfigError
 
 ADB_VARIABLE = "SMSRACK_ADB"
+MAX_PARTS = 10
 
 
 def _loopback(host: str) -> str:
@@ -78,7 +79,7 @@ class MessageSettings(_Section):
     """The country of numbers that are written without a country code."""
     allowed_regions: tuple[Region, ...] = ("CZ",)
     """Countries that may be written to; every other is refused, since it costs money."""
-    max_parts: Annotated[int, Field(ge=1, le=10)] = 10
+    max_parts: Annotated[int, Field(ge=1, le=MAX_PARTS)] = MAX_PARTS
 
 
 class PhoneSettings(_Section):
@@ -92,7 +93,8 @@ class NewSimSettings(_Section):
     """Limits that a SIM gets when it is first seen; afterwards they are changed with `smsrack phones limit`."""
 
     parts_per_minute: Annotated[int, Field(ge=1, le=6000)] = 20
-    parts_per_day: Annotated[int, Field(ge=1)] | None = 500
+    parts_per_day: Annotated[int, Field(ge=MAX_PARTS)] | None = 500
+    """A message of the longest kind must fit into a day."""
 
 
 class Settings(_Section):

@@ -58,6 +58,13 @@ class Joining:
             raise UnsupportedPhoneError(
                 phone.serial, "its shell may not read SMS, so that no sending could be proven and no STOP seen"
             )
+        guard = enrolment.guard
+        if guard.max_parts < self._settings.messages.max_parts:
+            raise UnsupportedPhoneError(
+                phone.serial,
+                f"its send guard lets {guard.max_parts} parts pass in {guard.interval_s:g} s; raise the setting"
+                " sms_outgoing_check_max_count and restart the phone",
+            )
         clone = self._rack.clone_of(phone, identity.hardware_serial)
         if clone is not None:
             raise UnsupportedPhoneError(

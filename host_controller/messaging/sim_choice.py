@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
 from host_controller.fleet.phone import Enrolled, RackSim
 from host_controller.messaging.attempts import spent_parts
-from host_controller.rules.limits import GuardLimit, SendHistory, SimLimits, WaitReason, history_start, next_allowed
+from host_controller.rules.limits import GuardLimit, SendHistory, SimLimits, history_start, next_allowed
+from host_controller.rules.waiting import WaitReason
 from host_controller.store.store import Store
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
+# How soon to ask again whether a radio has come back; the health reading that says so is slower.
+_NO_SERVICE_PAUSE = timedelta(seconds=15)
 
 
 @dataclass(frozen=True)
@@ -32,10 +37,31 @@ class SimChoice:
             sim.sim_id: SimLimits(sim.parts_per_minute, sim.parts_per_day, guard, zone) for sim in enrolled.sims
         }
         self._history: dict[int, SendHistory] = {}
+        self._last_used = dict.fromkeys(self._sims, _NEVER)
         with store.reading() as session:
             for sim in enrolled.sims:
                 self.reload(session, sim, now)
 
     def choose(self, part_count: int, now: datetime, usable_slots: frozenset[int]) -> RackSim | Wait:
-        """Give the SIM that may send so many parts now, the one that is free longest first; else how long to wait."""
-        raise NotImplementedError
+        """Give the SIM that may send so many parts now, the longest idle first; else the soonest wait."""
+        verdicts = [
+            (next_allowed(self._limits[sim.sim_id], self._history[sim.sim_id], part_count, now), sim)
+            for sim in self._sims.values()
+            if sim.sim.slot_index in usable_slots
+        ]
+        if not verdicts:
+            return Wait(now + _NO_SERVICE_PAUSE, WaitReason.NO_SERVICE)
+        verdict, sim = min(verdicts, key=lambda pair: (pair[0].allowed_at, self._last_used[pair[1].sim_id]))
+        return sim if verdict.allowed_at <= now else Wait(verdict.allowed_at, verdict.reason)
+
+    def note(self, sim: RackSim, at: datetime, part_count: int) -> None:
+        """Count parts against a SIM's limits, from the moment of the intent."""
+        history = self._history[sim.sim_id]
+        history.append(at, part_count)
+        history.prune(history_start(self._limits[sim.sim_id], at))
+        self._last_used[sim.sim_id] = at
+
+    def reload(self, session: Session, sim: RackSim, now: datetime) -> None:
+        """Take a SIM's history from the record again, after an attempt turned out not to have left."""
+        since = history_start(self._limits[sim.sim_id], now)
+        self._history[sim.sim_id] = SendHistory(spent_parts(session, sim.sim_id, since))

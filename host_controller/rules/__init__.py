@@ -1,0 +1,1 @@
+"""Rules that decide and remember nothing: states, limits, destinations, waits. Pure."""

@@ -1,0 +1,20 @@
+"""Why a queued message does not go out yet. Pure."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class WaitReason(StrEnum):
+    """The rule or the want that holds it."""
+
+    PACE = "pace"
+    """The SIM sent a moment ago."""
+    GUARD = "guard"
+    """Android would show a dialog and hold the message."""
+    QUOTA = "quota"
+    """The SIM's limit for today is spent."""
+    NO_SERVICE = "no_service"
+    """No SIM of the phone has a network."""
+    NO_PHONE = "no_phone"
+    """No phone is ready."""

@@ -1,0 +1,50 @@
+"""Telephone numbers in E.164, masked wherever they are printed. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import phonenumbers
+from phonenumbers import NumberParseException, ValidationResult
+
+from host_controller.errors import InvalidMsisdnError
+
+_POSSIBLE_REASONS = {
+    ValidationResult.TOO_SHORT: "too short",
+    ValidationResult.TOO_LONG: "too long",
+    ValidationResult.INVALID_LENGTH: "of a wrong length",
+    ValidationResult.INVALID_COUNTRY_CODE: "without a country code that exists",
+    ValidationResult.IS_POSSIBLE_LOCAL_ONLY: "without its area code",
+}
+
+
+@dataclass(frozen=True, order=True)
+class Msisdn:
+    """A number in E.164; `str` and `repr` show it masked, `.e164` in full."""
+
+    e164: str
+
+    def __str__(self) -> str:
+        return f"{self.e164[:4]}•••{self.e164[-3:]}"
+
+    __repr__ = __str__
+
+
+def parse_msisdn(raw: str, home_region: str) -> Msisdn:
+    """Read a number as people write it; without a country code it belongs to `home_region` (two letters).
+
+    Raises InvalidMsisdnError.
+    """
+    try:
+        number = phonenumbers.parse(raw, home_region)
+    except NumberParseException as error:
+        raise InvalidMsisdnError("not a telephone number; write it like +420777123456") from error
+    if number.extension:
+        raise InvalidMsisdnError("a number with an extension cannot receive SMS; leave the extension out")
+    possible = phonenumbers.is_possible_number_with_reason(number)
+    if possible != ValidationResult.IS_POSSIBLE:
+        raise InvalidMsisdnError(f"the number is {_POSSIBLE_REASONS.get(possible, 'not possible')}; correct it")
+    if not phonenumbers.is_valid_number(number):
+        region = phonenumbers.region_code_for_country_code(number.country_code)
+        raise InvalidMsisdnError(f"no such number exists in {region}; correct it")
+    return Msisdn(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
