@@ -102,7 +102,7 @@ def _not_stored_yet(session: Session, phone_id: int, rows: Sequence[InboxRow]) -
                 InboundRecord.phone_id == phone_id,
                 InboundRecord.row_date_ms >= min(row.date_ms for row in rows),
             )
-        ).tuples()
+        )
     )
     keyed = [(row, hashlib.sha256(f"{row.sender}\0{row.body}".encode()).hexdigest()) for row in rows]
     return [(row, digest) for row, digest in keyed if (row.row_id, row.date_ms, digest) not in known]
@@ -112,4 +112,4 @@ def _sims_by_subscription(session: Session, phone_id: int) -> dict[int, int]:
     sims = session.execute(
         select(SimRecord.subscription_id, SimRecord.id).where(SimRecord.phone_id == phone_id).order_by(SimRecord.id)
     )
-    return dict(sims.tuples().all())
+    return dict(sims.all())

@@ -71,7 +71,7 @@ def next_candidate(session: Session, phone_id: int, *, now: datetime, actor: str
             select(MessageRecord.msisdn, MessageRecord.text)
             .join(AttemptRecord, AttemptRecord.message_id == MessageRecord.id)
             .where(AttemptRecord.phone_id == phone_id, AttemptRecord.state.in_(OPEN_ATTEMPTS))
-        ).tuples()
+        )
     )
     if len(in_flight) >= MAX_UNCONFIRMED:
         return None
@@ -185,7 +185,7 @@ def attempts_to_confirm(
         .where(AttemptRecord.phone_id == phone_id, wanted)
         .order_by(AttemptRecord.id)
     )
-    return [UnprovenAttempt(id_, state in OPEN_ATTEMPTS, *rest) for id_, state, *rest in rows.tuples()]
+    return [UnprovenAttempt(id_, state in OPEN_ATTEMPTS, *rest) for id_, state, *rest in rows]
 
 
 def claimed_rows(session: Session, phone_id: int, rows: Collection[SentRow]) -> set[tuple[int, int]]:
@@ -198,7 +198,7 @@ def claimed_rows(session: Session, phone_id: int, rows: Collection[SentRow]) -> 
             AttemptRecord.sent_row_date_ms >= min(row.date_ms for row in rows),
         )
     )
-    return {(row_id, date_ms) for row_id, date_ms in found.tuples() if row_id is not None and date_ms is not None}
+    return {(row_id, date_ms) for row_id, date_ms in found if row_id is not None and date_ms is not None}
 
 
 def spent_parts(session: Session, sim_id: int, since: datetime) -> list[tuple[datetime, int]]:
@@ -212,7 +212,7 @@ def spent_parts(session: Session, sim_id: int, since: datetime) -> list[tuple[da
         )
         .order_by(AttemptRecord.intent_at)
     )
-    return list(rows.tuples())
+    return list(rows)
 
 
 def only_unknowns_since(session: Session, phone_id: int, attempt_id: int, count: int) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, DateTime, Dialect, ForeignKey, Index, MetaData, String, Text, UniqueConstraint, text
+from sqlalchemy import BigInteger, DateTime, Dialect, ForeignKey, Index, MetaData, String, Text, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from sqlalchemy.types import TypeDecorator
 
@@ -90,10 +90,8 @@ class MessageRecord(Base):
 
     __tablename__ = "message"
     __table_args__ = (
-        # The queue is scanned in order of id; a partial index keeps that flat, however many messages are done.
-        Index(
-            "ix_message_queue", "id", sqlite_where=text("state = 'queued'"), postgresql_where=text("state = 'queued'")
-        ),
+        # The queue is taken in order of id, the states are counted, the lists are read newest first: one index.
+        Index("ix_message_state_id", "state", "id"),
         Index("ix_message_msisdn_state", "msisdn", "state"),
     )
 
@@ -123,7 +121,7 @@ class MessageEvent(Base):
     at: Mapped[datetime]
     old_state: Mapped[str | None] = mapped_column(String(16))
     new_state: Mapped[str] = mapped_column(String(16))
-    actor: Mapped[str] = mapped_column(String(64))
+    actor: Mapped[str] = mapped_column(String(160))
     reason: Mapped[str]
 
 
@@ -191,7 +189,7 @@ class OptOutRecord(Base):
     msisdn: Mapped[str] = mapped_column(String(20), unique=True)
     source: Mapped[str] = mapped_column(String(32))
     inbound_id: Mapped[int | None] = mapped_column(ForeignKey("inbound.id"))
-    actor: Mapped[str] = mapped_column(String(64))
+    actor: Mapped[str] = mapped_column(String(160))
     created_at: Mapped[datetime]
     inbound: Mapped[InboundRecord | None] = relationship()
 

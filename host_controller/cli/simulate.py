@@ -1,0 +1,75 @@
+"""`smsrack simulate`: a rack of simulated phones as a process of its own."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from device_drivers.simulator import RackAddresses, RackOptions, ShellMissingError, run_rack
+from host_controller.cli.signals import stop_signals
+
+_FAST_S = (0.02, 0.06)
+
+
+@click.command()
+@click.option("--phones", type=click.IntRange(1, 200), default=4, show_default=True)
+@click.option("--base-port", type=click.IntRange(0, 65000), default=17000, show_default=True, help="0: free ports.")
+@click.option("--control-port", type=click.IntRange(0, 65535), default=17999, show_default=True)
+@click.option(
+    "--air-log", type=click.Path(path_type=Path), help="Write what leaves each SIM to this file (JSON lines)."
+)
+@click.option("--guard", type=click.IntRange(1), metavar="PARTS", help="Android's limit a minute; its own is 30.")
+@click.option("--fast", is_flag=True, help="A radio that needs 20 to 60 ms for a part, not 300 to 800.")
+@click.option("--api", default="29,34", show_default=True, help="Android API levels, given to the phones in turn.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Of everything random; also names the phones.")
+@click.option("--auth", is_flag=True, help="Every phone waits until its key dialog is answered.")
+@click.option("--shell", help="mksh (as on Android) or dash.")
+@click.option("--json", "as_json", is_flag=True, help="Print the addresses as one JSON line.")
+@click.option("--until-stdin-closes", is_flag=True, help="End at the end of standard input instead of at a signal.")
+def simulate(
+    phones: int,
+    base_port: int,
+    control_port: int,
+    air_log: Path | None,
+    guard: int | None,
+    fast: bool,
+    api: str,
+    seed: int,
+    auth: bool,
+    shell: str | None,
+    as_json: bool,
+    until_stdin_closes: bool,
+) -> None:
+    """Simulate Android phones that any adb can drive; see docs/simulator.md."""
+    words = [word.strip() for word in api.split(",")]
+    if not all(word.isdecimal() for word in words):
+        raise click.BadParameter("write API levels like 29,34", param_hint="--api")
+    options = RackOptions(
+        phones=phones,
+        base_port=base_port,
+        control_port=control_port,
+        air_log=air_log,
+        guard_max_parts=guard,
+        latency_s=_FAST_S if fast else RackOptions.latency_s,
+        api_levels=tuple(map(int, words)),
+        seed=seed,
+        auth=auth,
+        shell=shell,
+    )
+
+    def show(addresses: RackAddresses) -> None:
+        if as_json:
+            click.echo(json.dumps({"phones": addresses.phones, "control": addresses.control}))
+        else:
+            click.echo(f"phones:      {' '.join(addresses.phones)}\ncontrol API: {addresses.control}")
+        sys.stdout.flush()
+
+    with stop_signals() as stop:
+        try:
+            run_rack(options, show, sys.stdin.read if until_stdin_closes else stop.wait)  # type: ignore[arg-type]
+        except (OSError, ShellMissingError, ValueError) as error:
+            hint = "; choose other ports" if isinstance(error, OSError) else ""
+            raise click.ClickException(f"cannot simulate: {error}{hint}") from error

@@ -1,0 +1,158 @@
+"""A whole controller on fake phones: real store, real lanes, short waits."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from host_controller.events import Bells
+from host_controller.fleet.joining import Joining
+from host_controller.fleet.rack import Rack
+from host_controller.inbox.receive import Inbox
+from host_controller.messaging.lane import Lane, LaneServices
+from host_controller.messaging.submit import Accepted, Draft, submit
+from host_controller.messaging.sweep import sweep_overdue
+from host_controller.rules.states import MessageState
+from host_controller.rules.timings import Timings
+from host_controller.settings import Settings, load_settings
+from host_controller.store.models import MessageEvent, MessageRecord
+from host_controller.store.store import Store
+from host_controller.wiring import utc_now
+
+_LIMIT_S = 20.0
+
+
+def _load_fake_phone():
+    spec = importlib.util.spec_from_file_location("fake_phone", Path(__file__).with_name("fake_phone.py"))
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["fake_phone"] = module
+    spec.loader.exec_module(module)
+    return module.FakePhone
+
+
+FakePhone = _load_fake_phone()
+
+
+@dataclass
+class FakeFinder:
+    phones: dict[str, object] = field(default_factory=dict)
+
+    def list_states(self):
+        return [(serial, "offline" if phone.link_down else "device") for serial, phone in self.phones.items()]
+
+    def attach(self, address):
+        pass
+
+
+class TestRack:
+    """The controller of one test."""
+
+    __test__ = False
+
+    def __init__(self, database: Path, settings: Settings) -> None:
+        self.settings = settings
+        self.timings = Timings().scaled(settings.timings_scale)
+        self.store = Store(database)
+        self.bells = Bells()
+        self.finder = FakeFinder()
+        self.rack = Rack(self.finder, lambda serial: self.finder.phones[serial], (), self.timings, self.bells)
+        self.inbox = Inbox(self.store, settings.messages.home_region, utc_now)
+        self.services = LaneServices(
+            self.store,
+            Joining(self.rack, self.store, settings, utc_now),
+            self.inbox,
+            self.bells,
+            settings,
+            self.timings,
+            utc_now,
+        )
+        self.lanes: list[Lane] = []
+
+    def plug_in(self, *phones):
+        for phone in phones:
+            self.finder.phones[phone.serial] = phone
+        self.look()
+
+    def look(self):
+        for phone in self.rack.watch():
+            lane = Lane(phone, self.services)
+            self.lanes.append(lane)
+            lane.start()
+
+    def submit(self, *drafts: tuple[str, str]) -> list[int]:
+        outcomes = submit(
+            self.store, self.settings.messages, [Draft(*draft) for draft in drafts], now=utc_now(), actor="test"
+        )
+        assert all(isinstance(outcome, Accepted) for outcome in outcomes), outcomes
+        self.bells.ring()
+        return [outcome.message_id for outcome in outcomes]
+
+    def states(self) -> list[MessageState]:
+        with self.store.reading() as session:
+            return [MessageState(s) for s in session.scalars(select(MessageRecord.state).order_by(MessageRecord.id))]
+
+    def message(self, message_id: int) -> MessageRecord:
+        with self.store.reading() as session:
+            return session.get_one(MessageRecord, message_id)
+
+    def events(self, message_id: int) -> list[str]:
+        with self.store.reading() as session:
+            query = select(MessageEvent.new_state).where(MessageEvent.message_id == message_id)
+            return list(session.scalars(query.order_by(MessageEvent.id)))
+
+    def wait_until(self, condition: Callable[[], bool], limit_s: float = _LIMIT_S) -> None:
+        deadline = time.monotonic() + limit_s
+        while not condition():
+            assert time.monotonic() < deadline, f"not reached within {limit_s} s; states: {self.states()}"
+            sweep_overdue(self.store, self.timings, utc_now())
+            self.look()
+            time.sleep(0.01)
+
+    def wait_settled(self) -> list[MessageState]:
+        moving = {MessageState.QUEUED, MessageState.SUBMITTING}
+        self.wait_until(lambda: not moving & set(self.states()))
+        return self.states()
+
+    def stop(self):
+        for lane in self.lanes:
+            lane.stop()
+        for lane in self.lanes:
+            lane.join(10)
+        self.store.close()
+
+
+@pytest.fixture
+def make_rack(tmp_path):
+    racks = []
+
+    def make(**overrides) -> TestRack:
+        values = {
+            "timings_scale": 0.02,
+            "phones": {"enrol_all": True},
+            "new_sims": {"parts_per_minute": 6000, "parts_per_day": None},
+            **overrides,
+        }
+        rack = TestRack(tmp_path / "smsrack.db", load_settings(None, values))
+        racks.append(rack)
+        return rack
+
+    yield make
+    for rack in racks:
+        rack.stop()
+
+
+@pytest.fixture
+def rack(make_rack):
+    return make_rack()
+
+
+@pytest.fixture
+def fake_phone():
+    return FakePhone

@@ -1,0 +1,129 @@
+"""A phone driver in memory, for the controller's tests: at the driver seam, with faults by name."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from device_drivers.base import (
+    Enrolment,
+    InboxRow,
+    MessageQuery,
+    MessageRows,
+    PhoneDriver,
+    PhoneHealth,
+    PhoneIdentity,
+    SendGuard,
+    SentRow,
+    Sim,
+    SimHealth,
+    SubmitReceipt,
+)
+from device_drivers.errors import LinkError, NotSubmittedError, SubmitOutcomeUnknownError, SubmitRejectedError
+from host_controller.fleet.joining import SIMULATED_MANUFACTURER
+
+
+@dataclass(frozen=True)
+class OnAir:
+    subscription_id: int
+    msisdn: str
+    text: str
+    parts: int
+
+
+@dataclass
+class FakePhone(PhoneDriver):
+    """Sends at once and writes its row at once, unless `faults` holds one of the words below.
+
+    refused: certainly not handed over; rejected: exception of the framework; lost: sent, but no answer;
+    silent: no row and nothing on air; no_row: on air without a row; withdrawn: row appears once, then is gone.
+    """
+
+    serial_name: str = "fake-1"
+    sims: tuple[Sim, ...] = (Sim(0, 41, "8942001", "Op A"), Sim(1, 52, "8942002", "Op B"))
+    guard: SendGuard = field(default_factory=lambda: SendGuard(1000, 60.0))
+    faults: list[str] = field(default_factory=list)
+    air: list[OnAir] = field(default_factory=list)
+    sent_rows: list[SentRow] = field(default_factory=list)
+    inbox_rows: list[InboxRow] = field(default_factory=list)
+    withdrawn_reads: int = 0
+    clock_offset_ms: int = 0
+    link_down: bool = False
+    in_service: bool = True
+    before_submit: threading.Event | None = None
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    _withdrawing: list[SentRow] = field(default_factory=list)
+
+    @property
+    def serial(self) -> str:
+        return self.serial_name
+
+    def enrol(self) -> Enrolment:
+        self._check_link()
+        identity = PhoneIdentity(
+            self.serial, f"hw-{self.serial}", SIMULATED_MANUFACTURER, "Fake", "14", 34, "fake/fingerprint"
+        )
+        return Enrolment(identity, self.sims, self.guard, can_read_sms=True)
+
+    def read_clock_ms(self) -> int:
+        self._check_link()
+        return int(time.time() * 1000) + self.clock_offset_ms
+
+    def read_health(self) -> PhoneHealth:
+        self._check_link()
+        radio = tuple(SimHealth(sim.slot_index, self.in_service, -80) for sim in self.sims)
+        return PhoneHealth(90, 25.0, True, radio, self.sims)
+
+    def submit(self, attempt_id: int, sim: Sim, msisdn: str, parts: Sequence[str]) -> SubmitReceipt:
+        if self.before_submit is not None:
+            self.before_submit.wait(10)
+        with self.lock:
+            clock_ms = self.read_clock_ms() if not self.link_down else 0
+            fault = self.faults.pop(0) if self.faults else ""
+            if fault == "refused" or self.link_down:
+                raise NotSubmittedError(self.serial, "the link was down")
+            if fault == "rejected":
+                raise SubmitRejectedError(self.serial, "SecurityException: no")
+            text = "".join(parts)
+            row = SentRow(self._next_id(), clock_ms, sim.subscription_id, msisdn, text)
+            if fault != "silent":
+                self.air.append(OnAir(sim.subscription_id, msisdn, text, len(parts)))
+            if fault == "withdrawn":
+                self._withdrawing.append(row)
+            elif fault not in ("silent", "no_row"):
+                self.sent_rows.append(row)
+            if fault == "lost":
+                raise SubmitOutcomeUnknownError(self.serial, "no answer")
+            return SubmitReceipt(clock_ms)
+
+    def read_messages(self, query: MessageQuery) -> MessageRows:
+        self._check_link()
+        with self.lock:
+            since_ms = query.sent_since_ms
+            shown = [*self.sent_rows, *self._withdrawing]
+            self._withdrawing.clear()
+            sent = [] if since_ms is None else [row for row in shown if row.date_ms >= since_ms]
+            after = query.inbox_after_row_id
+            inbox = [
+                row
+                for row in self.inbox_rows
+                if row.date_ms >= query.inbox_since_ms or (after is not None and row.row_id > after)
+            ]
+            return MessageRows(self.read_clock_ms(), tuple(sent), tuple(inbox))
+
+    def receive(self, sender: str, body: str, *, row_id: int | None = None, date_ms: int | None = None) -> None:
+        with self.lock:
+            now_ms = self.read_clock_ms()
+            row = InboxRow(
+                row_id or self._next_id(), date_ms or now_ms, now_ms, self.sims[0].subscription_id, sender, body
+            )
+            self.inbox_rows.append(row)
+
+    def _next_id(self) -> int:
+        return 1 + max((row.row_id for row in (*self.sent_rows, *self.inbox_rows)), default=0)
+
+    def _check_link(self) -> None:
+        if self.link_down:
+            raise LinkError(self.serial, "the link was down")
