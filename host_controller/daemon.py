@@ -8,29 +8,22 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
+from device_drivers.errors import AdbServerUnreachableError
+from host_controller.errors import ConfigError
 from host_controller.messaging.lane import Lane
 from host_controller.messaging.sweep import sweep_overdue
-from host_controller.wiring import Controller
+from host_controller.settings import Settings
+from host_controller.store.data_dir import DataDirectory
+from host_controller.wiring import Controller, build_controller
 
 _log = logging.getLogger(__name__)
 # A lane in the middle of a hand-over gets the time to hear the phone's answer, which saves an `unknown`.
 _LANE_STOP_LIMIT_S = 25.0
 _THREAD_STOP_LIMIT_S = 5.0
-
-
-class Surface(Protocol):
-    """A web server: `run` blocks until `close`."""
-
-    def run(self) -> None:
-        """Serve."""
-        ...
-
-    def close(self) -> None:
-        """End."""
-        ...
 
 
 class Daemon:
@@ -55,7 +48,8 @@ class Daemon:
         self._stop.set()
         for surface in self._controller.surfaces:
             surface.close()
-        self._watch_thread.join(_THREAD_STOP_LIMIT_S)
+        if self._watch_thread.ident:
+            self._watch_thread.join(_THREAD_STOP_LIMIT_S)
         for lane in self._lanes:
             lane.stop()
         for lane in self._lanes:
@@ -78,6 +72,24 @@ class Daemon:
             self._lanes.append(lane)
             lane.start()
         sweep_overdue(self._controller.store, self._controller.timings, self._controller.clock())
+
+
+@contextmanager
+def running_daemon(settings: Settings) -> Iterator[Controller]:
+    """Run a rack for as long as the block lasts.
+
+    Raises DataDirectoryError or ConfigError, with nothing left running, where it cannot start.
+    """
+    with DataDirectory(settings.data_dir).locked() as data:
+        controller = build_controller(settings, data)
+        daemon = Daemon(controller)
+        try:
+            daemon.start()
+            yield controller
+        except AdbServerUnreachableError as error:
+            raise ConfigError(error.reason) from error
+        finally:
+            daemon.stop()
 
 
 def _thread(name: str, target: Callable[[], Any]) -> threading.Thread:

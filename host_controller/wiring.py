@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Protocol
+
+import waitress
+from flask import Flask
 
 from device_drivers.adb.adbutils_link import AdbutilsLink
 from device_drivers.adb.link import AdbLink
-from device_drivers.adb.server import AdbServer, find_adb
+from device_drivers.adb.server import AdbNotFoundError, AdbServer, find_adb
 from device_drivers.android.phone import AndroidPhone
+from host_controller.errors import ConfigError
 from host_controller.events import Bells
 from host_controller.fleet.joining import Joining
 from host_controller.fleet.rack import PhoneFinder, Rack
@@ -19,6 +24,7 @@ from host_controller.rules.timings import Timings
 from host_controller.settings import Settings
 from host_controller.store.data_dir import DataDirectory
 from host_controller.store.store import Store
+from web import Services, create_app, make_api, make_pages
 
 LOOPBACK = "127.0.0.1"
 
@@ -43,6 +49,18 @@ class AdbFinder(PhoneFinder):
         self._link.attach(address)
 
 
+class Surface(Protocol):
+    """A web server: `run` blocks until `close`."""
+
+    def run(self) -> None:
+        """Serve."""
+        ...
+
+    def close(self) -> None:
+        """End."""
+        ...
+
+
 @dataclass(frozen=True)
 class Controller:
     """Everything that runs inside a daemon."""
@@ -54,6 +72,7 @@ class Controller:
     bells: Bells
     lane_services: LaneServices
     adb_server: AdbServer | None
+    surfaces: tuple[Surface, ...]
     clock: Callable[[], datetime]
 
 
@@ -79,4 +98,32 @@ def build_controller(settings: Settings, data: DataDirectory) -> Controller:
         timings=timings,
         clock=utc_now,
     )
-    return Controller(settings, timings, store, rack, bells, lane_services, adb_server, utc_now)
+    services = Services(store, rack, bells, settings, utc_now)
+    surfaces = _surfaces(services, data)
+    return Controller(settings, timings, store, rack, bells, lane_services, adb_server, surfaces, utc_now)
+
+
+def make_api_app(services: Services) -> Flask:
+    """The API as the daemon's socket serves it: no browser gets there, so it needs no token."""
+    return create_app([make_api(services)], secret="", allowed_hosts=[LOOPBACK], csrf=False)
+
+
+def _adb_server(settings: Settings, data: DataDirectory) -> AdbServer:
+    try:
+        adb = find_adb(settings.adb.binary)
+    except AdbNotFoundError as error:
+        raise ConfigError(str(error)) from error
+    return AdbServer(adb, settings.adb.port, data.adb_home, usb=settings.adb.usb)
+
+
+def _surfaces(services: Services, data: DataDirectory) -> tuple[Surface, ...]:
+    web = services.settings.web
+    site = create_app([make_pages(services)], secret=data.web_secret(), allowed_hosts=web.allowed_hosts)
+    try:
+        pages = waitress.create_server(site, host=web.host, port=web.port)
+    except OSError as error:
+        raise ConfigError(f"port {web.port} cannot be used ({error.strerror}); choose another with --port") from error
+    socket = data.checked_socket()
+    socket.unlink(missing_ok=True)  # of a daemon that was killed; the lock says that none runs
+    api = waitress.create_server(make_api_app(services), unix_socket=str(socket), unix_socket_perms="600")
+    return pages, api

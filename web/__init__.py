@@ -1,1 +1,8 @@
 """The pages and the HTTP API over the host controller."""
+
+from web.api import make_api
+from web.app import create_app
+from web.pages import make_pages
+from web.services import Services
+
+__all__ = ["Services", "create_app", "make_api", "make_pages"]

@@ -68,7 +68,7 @@ class AdbServer:
         self._home.mkdir(mode=0o700, parents=True, exist_ok=True)
         with (self._home / "adb.log").open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603 - our own adb, fixed arguments
-                [str(self._adb), "-L", f"tcp:127.0.0.1:{self._port}", "nodaemon", "server"],
+                [str(self._adb), "-P", str(self._port), "nodaemon", "server"],
                 env=self._environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -4,8 +4,8 @@ A second writing of Android's behaviour: it shares no table and no code with the
 never compared with is a physical phone.
 """
 
-from device_drivers.simulator.phone import MANUFACTURER
 from device_drivers.simulator.rack import RackAddresses, RackOptions, run_rack
 from device_drivers.simulator.shell import ShellMissingError
+from device_drivers.simulator.tools import MANUFACTURER
 
 __all__ = ["MANUFACTURER", "RackAddresses", "RackOptions", "ShellMissingError", "run_rack"]

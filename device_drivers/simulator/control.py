@@ -41,9 +41,7 @@ class ControlServer:
         self._server.close()
 
 
-def _make_app(  # noqa: C901 - a list of routes
-    phones: Sequence[SimulatedPhone], network: Network, loop: asyncio.AbstractEventLoop
-) -> flask.Flask:
+def _make_app(phones: Sequence[SimulatedPhone], network: Network, loop: asyncio.AbstractEventLoop) -> flask.Flask:
     app = flask.Flask(__name__)
     app.json.sort_keys = False  # type: ignore[attr-defined]
 

@@ -1,4 +1,4 @@
-"""The simulated network: takes what phones put on the air, writes the air log, delivers, and lets subscribers answer."""
+"""The simulated network: takes what phones put on the air, keeps the air log, delivers, lets subscribers answer."""
 
 from __future__ import annotations
 

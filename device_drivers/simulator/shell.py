@@ -16,7 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _PRELUDE = Path(__file__).with_name("prelude.sh")
-_HOST_TOOLS = "cat cut echo env expr false grep head ls mkdir printf rm rmdir sed seq sleep sort stat sync tail test touch tr true wc"
+_HOST_TOOLS = (
+    "cat cut echo env expr false grep head ls mkdir printf rm rmdir"
+    " sed seq sleep sort stat sync tail test touch tr true wc"
+)
 _READ_BYTES = 1 << 16
 _STOP_LIMIT_S = 2.0
 # The prelude keeps a tool's stdout here, since its own 1 is busy while it writes the request.

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import signal
-import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import Any
 
 import click
 
+from host_controller.cli.signals import stop_signals
 from host_controller.cli.simulated_rack import simulated_rack
 from host_controller.daemon import running_daemon
 from host_controller.settings import Settings, load_settings
@@ -71,15 +70,3 @@ def _simulated(settings: Settings, phones: int, *, own_dir: bool) -> Iterator[Se
             changes["data_dir"] = settings.data_dir.with_name(settings.data_dir.name + _SIMULATED_SUFFIX)
         click.echo(f"{phones} simulated phones; control API: {rack.control}", err=True)
         yield settings.model_copy(update=changes)
-
-
-@contextmanager
-def stop_signals() -> Iterator[threading.Event]:
-    """An event that SIGINT and SIGTERM set."""
-    stop = threading.Event()
-    before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from device_drivers.base import SentRow
@@ -168,9 +168,10 @@ def attempts_to_confirm(
     session: Session, phone_id: int, *, late_since: datetime | None = None
 ) -> Sequence[UnprovenAttempt]:
     """Give the phone's open attempts, and with `late_since` also the unknown ones from then on, oldest first."""
-    wanted = AttemptRecord.state.in_(OPEN_ATTEMPTS)
+    wanted: ColumnElement[bool] = AttemptRecord.state.in_(OPEN_ATTEMPTS)
     if late_since is not None:
-        wanted |= (AttemptRecord.state == AttemptState.UNKNOWN) & (AttemptRecord.intent_at >= late_since)
+        late = and_(AttemptRecord.state == AttemptState.UNKNOWN, AttemptRecord.intent_at >= late_since)
+        wanted = or_(wanted, late)
     rows = session.execute(
         select(
             AttemptRecord.id,
@@ -185,7 +186,10 @@ def attempts_to_confirm(
         .where(AttemptRecord.phone_id == phone_id, wanted)
         .order_by(AttemptRecord.id)
     )
-    return [UnprovenAttempt(id_, state in OPEN_ATTEMPTS, *rest) for id_, state, *rest in rows]
+    return [
+        UnprovenAttempt(id_, state in OPEN_ATTEMPTS, subscription_id, clock_ms, msisdn, text)
+        for id_, state, subscription_id, clock_ms, msisdn, text in rows
+    ]
 
 
 def claimed_rows(session: Session, phone_id: int, rows: Collection[SentRow]) -> set[tuple[int, int]]:

@@ -92,6 +92,9 @@ class Lane:
             self._phone.update(enrolled=None, waiting_for=None, waiting_until=None)
             self._next_enrol_s = 0.0
             return _LONGEST_SLEEP_S
+        if self._session is not None and view.enrolled is None:
+            self._session = None  # somebody changed what the phone was enrolled with
+            self._next_enrol_s = 0.0
         if self._session is None:
             return self._enrol(time.monotonic())
         return self._session.step()

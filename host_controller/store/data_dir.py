@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -24,25 +26,14 @@ class DataDirectory:
         self.adb_home = path / "adb"
         self._lock = FileLock(path / "lock")
 
-    def lock(self) -> None:
-        """Make the directory if needed and take it. Raises DataDirectoryError."""
+    @contextmanager
+    def locked(self) -> Iterator[DataDirectory]:
+        """Hold the directory for as long as the block lasts. Raises DataDirectoryError."""
+        self._take()
         try:
-            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if self.path.stat().st_mode & 0o077:
-                raise DataDirectoryError(f"others may enter {self.path}; run: chmod 700 {self.path}")
-            self._lock.acquire(timeout=0)
-        except Timeout as error:
-            raise DataDirectoryError(
-                f"another smsrack uses {self.path}; stop it or choose another --data-dir"
-            ) from error
-        except OSError as error:
-            raise DataDirectoryError(f"cannot use {self.path} as data directory: {error.strerror}") from error
-        # Everything that is made from here on is for this user only.
-        os.umask(0o077)
-
-    def unlock(self) -> None:
-        """Let another process in."""
-        self._lock.release()
+            yield self
+        finally:
+            self._lock.release()
 
     def checked_socket(self) -> Path:
         """Give the path for the daemon's socket. Raises DataDirectoryError if the system cannot take it."""
@@ -57,3 +48,18 @@ class DataDirectory:
             path.touch(mode=0o600)
             path.write_text(secrets.token_hex(32))
         return path.read_text()
+
+    def _take(self) -> None:
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if self.path.stat().st_mode & 0o077:
+                raise DataDirectoryError(f"others may enter {self.path}; run: chmod 700 {self.path}")
+            self._lock.acquire(timeout=0)
+        except Timeout as error:
+            raise DataDirectoryError(
+                f"another smsrack uses {self.path}; stop it or choose another --data-dir"
+            ) from error
+        except OSError as error:
+            raise DataDirectoryError(f"cannot use {self.path} as data directory: {error.strerror}") from error
+        # Everything that is made from here on is for this user only.
+        os.umask(0o077)

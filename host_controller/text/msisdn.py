@@ -45,6 +45,6 @@ def parse_msisdn(raw: str, home_region: str) -> Msisdn:
     if possible != ValidationResult.IS_POSSIBLE:
         raise InvalidMsisdnError(f"the number is {_POSSIBLE_REASONS.get(possible, 'not possible')}; correct it")
     if not phonenumbers.is_valid_number(number):
-        region = phonenumbers.region_code_for_country_code(number.country_code)
+        region = phonenumbers.region_code_for_country_code(number.country_code or 0)
         raise InvalidMsisdnError(f"no such number exists in {region}; correct it")
     return Msisdn(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))

@@ -1,0 +1,40 @@
+"""The command `smsrack`."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from host_controller import __version__
+from host_controller.cli.demo import demo
+from host_controller.cli.lists import inbox, messages, optouts, status
+from host_controller.cli.phones import phones
+from host_controller.cli.run import run
+from host_controller.cli.send import send
+from host_controller.cli.simulate import simulate
+from host_controller.errors import ControllerError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="smsrack")
+def cli() -> None:
+    r"""An SMS gateway out of a rack of stock Android phones.
+
+    \b
+    Exit codes: 0 done; 1 an error, in one line; 2 wrong usage or input; 3 some messages were
+    rejected or did not end as sent; 4 not decided within --wait-limit.
+    """
+
+
+for command in (run, demo, simulate, send, messages, status, phones, inbox, optouts):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """Entry point: errors that we know are one line on stderr, without a traceback."""
+    try:
+        cli(prog_name="smsrack")
+    except ControllerError as error:
+        click.echo(f"smsrack: {error}", err=True)
+        sys.exit(1)

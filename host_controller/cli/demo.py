@@ -1,0 +1,174 @@
+"""`smsrack demo`: the whole product on simulated phones, from a CSV file to the air and back."""
+
+from __future__ import annotations
+
+import json
+import logging
+import socket
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from host_controller.cli.csv_file import read_csv
+from host_controller.cli.send import submit_rows
+from host_controller.cli.signals import stop_signals
+from host_controller.cli.simulated_rack import SimulatedRack, simulated_rack
+from host_controller.cli.simulator_control import SimulatorControl
+from host_controller.client import ApiClient, open_api
+from host_controller.daemon import running_daemon
+from host_controller.errors import ConfigError
+from host_controller.rules.states import MessageState
+from host_controller.settings import Settings, load_settings
+
+_PHONES = 4
+_SAMPLE = Path("examples") / "messages.csv"
+# A raised guard and a fast radio show the whole path in seconds.
+_GUARD_PARTS = 10_000
+_FAST = {"timings_scale": 0.2, "new_sims": {"parts_per_minute": 600, "parts_per_day": 500}}
+_SETTLE_LIMIT_S = 1800.0
+_POLL_S = 0.25
+# Subscribers of the sample who answer once. The first one opts out; the last one only asks about opening hours.
+_ANSWERS = {
+    "+420605000111": "STOP",
+    "+420777123456": "Děkuji, přijdu.",
+    "+420603111222": "Mate otevreno nonstop?",
+}
+
+
+@dataclass(frozen=True)
+class _Demo:
+    api: ApiClient
+    control: SimulatorControl
+    started_s: float
+
+
+@click.command()
+@click.option("--csv", "csv_path", type=click.Path(path_type=Path), help="Messages to send, instead of the sample.")
+@click.option("--port", type=click.IntRange(1, 65535), default=8765, show_default=True, help="Port of the site.")
+@click.option("--stock-guard", is_flag=True, help="Android's own limit, a real radio's speed, the real pace.")
+@click.option("--exit", "exit_when_done", is_flag=True, help="End when every message has ended.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
+def demo(csv_path: Path | None, port: int, stock_guard: bool, exit_when_done: bool, as_json: bool) -> None:
+    """Send a CSV file through four simulated phones and the real adb server; then show the site."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
+    rows = read_csv(csv_path or _sample())
+    options = [] if stock_guard else ["--guard", str(_GUARD_PARTS), "--fast"]
+    with ExitStack() as stack:
+        stop = stack.enter_context(stop_signals())
+        data_dir = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="smsrack-demo-"))) / "data"
+        rack = stack.enter_context(simulated_rack(_PHONES, options))
+        settings = _settings(data_dir, rack, port, stock_guard)
+        stack.enter_context(running_daemon(settings))
+        run = _Demo(stack.enter_context(open_api(settings)), SimulatorControl(rack.control), time.monotonic())
+        run.control.set_answers(_ANSWERS)
+        _announce(settings, rack, stock_guard)
+        result = submit_rows(run.api, rows)
+        _watch_until_settled(run, result["accepted"])
+        summary = _summary(run, result)
+        click.echo(json.dumps(summary, ensure_ascii=False)) if as_json else _print_summary(summary)
+        if not exit_when_done:
+            click.echo(f"The site is on http://127.0.0.1:{port}/ until Ctrl-C.", err=True)
+            stop.wait()
+    failed = summary["doubled"] or summary["queued"] or summary["submitting"]
+    click.get_current_context().exit(1 if failed else 0)
+
+
+def _sample() -> Path:
+    """The sample beside the source, or beside the installed package's data."""
+    import sysconfig
+
+    beside = (Path(__file__).parents[2] / _SAMPLE, Path(sysconfig.get_path("data")) / "share/smsrack" / _SAMPLE)
+    for path in beside:
+        if path.exists():
+            return path
+    raise ConfigError("the sample examples/messages.csv is not installed; name a file with --csv")
+
+
+def _settings(data_dir: Path, rack: SimulatedRack, port: int, stock_guard: bool) -> Settings:
+    return load_settings(
+        None,
+        {
+            "data_dir": data_dir,
+            "web": {"port": port},
+            "adb": {"port": _free_port(), "usb": False, "connect": rack.phones},
+            "phones": {"enrol_all": True},
+            **({} if stock_guard else _FAST),
+        },
+    )
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _announce(settings: Settings, rack: SimulatedRack, stock_guard: bool) -> None:
+    pace = (
+        "Android's own send guard (30 parts a minute), a real radio's speed and the real pace"
+        if stock_guard
+        else "a raised Android guard, a fast radio and shortened waits; --stock-guard shows the real pace"
+    )
+    click.echo(f"{_PHONES} simulated phones behind a real adb server: {pace}.", err=True)
+    click.echo(f"Site: http://127.0.0.1:{settings.web.port}/   simulator's control API: {rack.control}", err=True)
+
+
+def _watch_until_settled(run: _Demo, accepted: int) -> None:
+    deadline = time.monotonic() + _SETTLE_LIMIT_S
+    with _progress_bar(accepted) as advance:
+        while time.monotonic() < deadline:
+            totals = run.api.call("GET", "/status")["totals"]
+            moving = totals[MessageState.QUEUED] + totals[MessageState.SUBMITTING]
+            advance(accepted - moving)
+            if moving == 0:
+                return
+            time.sleep(_POLL_S)
+
+
+@contextmanager
+def _progress_bar(total: int) -> Iterator[Any]:
+    columns = (TextColumn("messages"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        task = progress.add_task("messages", total=total)
+        yield lambda done: progress.update(task, completed=done)
+
+
+def _summary(run: _Demo, result: dict[str, Any]) -> dict[str, Any]:
+    """Figures of ours, and beside them what the simulator's air log says."""
+    seconds = time.monotonic() - run.started_s
+    totals = run.api.call("GET", "/status")["totals"]
+    accepted = Counter(
+        (message["number"], message["text"])
+        for message in (run.api.call("GET", f"/messages/{id_}") for id_ in result["accepted_ids"])
+    )
+    air = run.control.air()
+    return {
+        "accepted": result["accepted"],
+        "rejected": len(result["rejected"]),
+        "rejected_rows": result["rejected"],
+        **{state.value: totals[state] for state in MessageState},
+        "parts": totals["parts"],
+        "on_air": len(air),
+        "doubled": sum(
+            max(0, times - accepted[content]) for content, times in SimulatorControl.whole_messages(air).items()
+        ),
+        "opted_out": totals["opted_out"],
+        "seconds": round(seconds, 1),
+    }
+
+
+def _print_summary(summary: dict[str, Any]) -> None:
+    for name, value in summary.items():
+        if name != "rejected_rows":
+            click.echo(f"{name.replace('_', ' '):<12}{value:>8}")
+    for entry in summary["rejected_rows"]:
+        click.echo(f"row {entry['row']} was rejected: {entry['reason']}")

@@ -1,0 +1,144 @@
+"""`smsrack status | messages | inbox | optouts`: what the daemon knows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+from rich.table import Table
+
+from host_controller.cli.api_options import api_command, console, note_offline, show_json
+from host_controller.client import ApiClient
+from host_controller.rules.states import MessageState
+
+_STATES = click.Choice([state.value for state in MessageState])
+_LIMIT = click.IntRange(1, 1000)
+
+
+@click.command()
+@api_command
+def status(api: ApiClient, as_json: bool) -> None:
+    """Totals by state, and what the rack is doing."""
+    answer = api.call("GET", "/status")
+    if as_json:
+        show_json(answer)
+        return
+    note_offline(api)
+    for name, count in answer["totals"].items():
+        click.echo(f"{name.replace('_', ' '):<12}{count:>8}")
+    ready = sum(phone["status"] == "ready" for phone in answer["phones"])
+    click.echo(f"\n{ready} of {len(answer['phones'])} phones ready")
+    if answer["trouble"]:
+        click.echo(f"no phone can be reached: {answer['trouble']}")
+
+
+@click.command()
+@click.argument("message_id", type=int, required=False)
+@click.option("--state", type=_STATES, help="Only messages in this state.")
+@click.option("--limit", type=_LIMIT, default=20, show_default=True)
+@click.option("--before", type=int, metavar="ID", help="Only older ones than this.")
+@api_command
+def messages(
+    api: ApiClient, as_json: bool, message_id: int | None, state: str | None, limit: int, before: int | None
+) -> None:
+    """Messages, newest first; with MESSAGE_ID, all that happened to one."""
+    if message_id is not None:
+        _show_message(api.call("GET", f"/messages/{message_id}"), as_json)
+        return
+    answer = api.call("GET", "/messages", state=state, limit=limit, before=before)
+    if as_json:
+        show_json(answer)
+        return
+    note_offline(api)
+    table = _table("id", "to", "text", "parts", "state", "why", "phone")
+    for message in answer["messages"]:
+        table.add_row(
+            str(message["id"]),
+            message["number"],
+            _one_line(message["text"]),
+            str(message["parts"]),
+            message["state"],
+            message["waiting_for"] or message["error_message"] or "",
+            _where(message),
+        )
+    console().print(table)
+
+
+def _show_message(message: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        show_json(message)
+        return
+    click.echo(f"message {message['id']} to {message['number']}, {message['parts']} parts: {message['state']}")
+    table = _table("when (UTC)", "state", "by", "why")
+    for event in message["events"]:
+        table.add_row(event["at"], event["new_state"], event["actor"], event["reason"])
+    console().print(table)
+
+
+@click.command()
+@click.option("--limit", type=_LIMIT, default=20, show_default=True)
+@api_command
+def inbox(api: ApiClient, as_json: bool, limit: int) -> None:
+    """Messages that came in, newest first."""
+    answer = api.call("GET", "/inbox", limit=limit)
+    if as_json:
+        show_json(answer)
+        return
+    note_offline(api)
+    table = _table("received (UTC)", "from", "text", "stop", "phone")
+    for row in answer["inbound"]:
+        stop = "" if row["stop"] == "none" else row["stop"]
+        table.add_row(row["received_at"], row["sender"], _one_line(row["text"]), stop, _where(row))
+    console().print(table)
+
+
+@click.group(invoke_without_command=True)
+@click.pass_context
+def optouts(context: click.Context) -> None:
+    """Numbers that must not be written to; without a command: the list."""
+    if context.invoked_subcommand is None:
+        context.invoke(list_optouts)
+
+
+@optouts.command("list")
+@api_command
+def list_optouts(api: ApiClient, as_json: bool) -> None:
+    """The list, newest first."""
+    answer = api.call("GET", "/optouts")
+    if as_json:
+        show_json(answer)
+        return
+    table = _table("number", "source", "by", "since (UTC)")
+    for row in answer["optouts"]:
+        table.add_row(row["number"], row["source"], row["actor"], row["created_at"])
+    console().print(table)
+
+
+@optouts.command("add", context_settings={"ignore_unknown_options": True})
+@click.argument("number")
+@api_command
+def add_optout(api: ApiClient, as_json: bool, number: str) -> None:
+    """Put NUMBER on the list and cancel what is queued for it."""
+    answer = api.call("POST", "/optouts", {"number": number})
+    if as_json:
+        show_json(answer)
+    else:
+        click.echo(f"opted out; {answer['cancelled']} queued messages cancelled")
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def _one_line(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= 60 else line[:59] + "…"
+
+
+def _where(row: dict[str, Any]) -> str:
+    if row["phone"] is None:
+        return ""
+    return f"{row['phone']}" + ("" if row["sim_slot"] is None else f" SIM {row['sim_slot'] + 1}")

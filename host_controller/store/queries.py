@@ -1,0 +1,190 @@
+"""What the pages and the command line show, read in one consistent view. Frozen values, no records."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.orm.interfaces import ORMOption
+
+from host_controller.rules.states import OPEN_ATTEMPTS, AttemptState, MessageState
+from host_controller.store.models import (
+    AttemptRecord,
+    InboundRecord,
+    MessageEvent,
+    MessageRecord,
+    OptOutRecord,
+    PhoneRecord,
+    SimRecord,
+)
+
+
+@dataclass(frozen=True)
+class MessageView:
+    """One message."""
+
+    id: int
+    number: str = field(repr=False)
+    text: str = field(repr=False)
+    part_count: int
+    state: MessageState
+    failure_code: str | None
+    error_message: str | None
+    phone: str | None
+    sim_slot: int | None
+    ref: str | None
+    created_at: datetime
+    changed_at: datetime
+
+
+@dataclass(frozen=True)
+class EventView:
+    """One change of a message."""
+
+    at: datetime
+    old_state: str | None
+    new_state: str
+    actor: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class InboundView:
+    """One message that came in."""
+
+    id: int
+    received_at: datetime
+    phone: str
+    sim_slot: int | None
+    sender: str = field(repr=False)
+    text: str = field(repr=False)
+    stop: str
+
+
+@dataclass(frozen=True)
+class OptOutView:
+    """One number that must not be written to."""
+
+    number: str = field(repr=False)
+    source: str
+    actor: str
+    created_at: datetime
+
+
+def count_by_state(session: Session) -> dict[MessageState, int]:
+    """Give the number of messages in each state, every state named."""
+    counts = dict(session.execute(select(MessageRecord.state, func.count()).group_by(MessageRecord.state)).all())
+    return {state: counts.get(state, 0) for state in MessageState}
+
+
+def sent_part_count(session: Session) -> int:
+    """Give the parts of all messages that are sent."""
+    query = select(func.sum(MessageRecord.part_count)).where(MessageRecord.state == MessageState.SENT)
+    return session.scalar(query) or 0
+
+
+def list_messages(
+    session: Session, *, state: MessageState | None = None, before: int | None = None, limit: int = 50
+) -> list[MessageView]:
+    """Give messages, newest first, below an id."""
+    query = select(MessageRecord).order_by(MessageRecord.id.desc()).limit(limit)
+    if state is not None:
+        query = query.where(MessageRecord.state == state)
+    if before is not None:
+        query = query.where(MessageRecord.id < before)
+    return [_message_view(record) for record in session.scalars(query.options(_with_phone()))]
+
+
+def find_message(session: Session, message_id: int) -> tuple[MessageView, list[EventView]] | None:
+    """Give a message and what happened to it, oldest first; None where there is none."""
+    record = session.get(MessageRecord, message_id, options=[_with_phone()])
+    if record is None:
+        return None
+    query = select(MessageEvent).where(MessageEvent.message_id == message_id).order_by(MessageEvent.id)
+    events = [
+        EventView(event.at, event.old_state, event.new_state, event.actor, event.reason)
+        for event in session.scalars(query)
+    ]
+    return _message_view(record), events
+
+
+def list_inbound(session: Session, *, before: int | None = None, limit: int = 50) -> list[InboundView]:
+    """Give inbound messages, newest first, below an id."""
+    query = (
+        select(InboundRecord)
+        .options(joinedload(InboundRecord.phone), joinedload(InboundRecord.sim))
+        .order_by(InboundRecord.id.desc())
+        .limit(limit)
+    )
+    if before is not None:
+        query = query.where(InboundRecord.id < before)
+    return [
+        InboundView(
+            r.id, r.received_at, r.phone.adb_serial, r.sim.slot_index if r.sim else None, r.sender, r.text, r.stop
+        )
+        for r in session.scalars(query)
+    ]
+
+
+def list_opt_outs(session: Session) -> list[OptOutView]:
+    """Give the whole list, newest first."""
+    query = select(OptOutRecord).order_by(OptOutRecord.id.desc())
+    return [OptOutView(r.msisdn, r.source, r.actor, r.created_at) for r in session.scalars(query)]
+
+
+def count_opt_outs(session: Session) -> int:
+    """Give the length of the list."""
+    return session.scalar(select(func.count()).select_from(OptOutRecord)) or 0
+
+
+def list_phones(session: Session) -> Sequence[PhoneRecord]:
+    """Give every phone that was ever enrolled, with its SIMs, by id."""
+    return (
+        session.scalars(select(PhoneRecord).options(joinedload(PhoneRecord.sims)).order_by(PhoneRecord.id))
+        .unique()
+        .all()
+    )
+
+
+def spent_parts_by_sim(session: Session, since: datetime) -> dict[int, int]:
+    """Give the parts that count against each SIM's day, by SIM id."""
+    query = (
+        select(AttemptRecord.sim_id, func.sum(AttemptRecord.part_count))
+        .where(AttemptRecord.intent_at >= since, AttemptRecord.state != AttemptState.NOT_SENT)
+        .group_by(AttemptRecord.sim_id)
+    )
+    return dict(session.execute(query).all())
+
+
+def unproven_by_phone(session: Session) -> dict[int, int]:
+    """Give the number of open attempts of each phone, by phone id."""
+    query = (
+        select(AttemptRecord.phone_id, func.count())
+        .where(AttemptRecord.state.in_(OPEN_ATTEMPTS))
+        .group_by(AttemptRecord.phone_id)
+    )
+    return dict(session.execute(query).all())
+
+
+def _with_phone() -> ORMOption:
+    return joinedload(MessageRecord.sim).joinedload(SimRecord.phone)
+
+
+def _message_view(record: MessageRecord) -> MessageView:
+    return MessageView(
+        id=record.id,
+        number=record.msisdn,
+        text=record.text,
+        part_count=record.part_count,
+        state=MessageState(record.state),
+        failure_code=record.failure_code,
+        error_message=record.error_message,
+        phone=record.sim.phone.adb_serial if record.sim else None,
+        sim_slot=record.sim.slot_index if record.sim else None,
+        ref=record.ref,
+        created_at=record.created_at,
+        changed_at=record.changed_at,
+    )

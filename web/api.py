@@ -1,0 +1,236 @@
+"""The API under `/api/v1`; docs/api.md describes it. It asks for no login: only the daemon's own socket serves it."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Annotated, Any, TypeVar
+
+from flask import Blueprint, Response, request
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from werkzeug.exceptions import HTTPException
+
+from host_controller import __version__
+from host_controller.errors import ControllerError, OptedOutError, RefConflictError
+from host_controller.messaging.submit import Accepted, Draft, Rejected
+from host_controller.rules.states import MessageState
+from host_controller.settings import MAX_PARTS
+from host_controller.store import queries
+from web.services import Services
+from web.views import as_json, message_json, phone_cards, waiting
+
+_ACTOR = "cli"
+_MOST_MESSAGES = 1000
+_LONGEST_LIST = 1000
+# Answers that say in HTTP's own words why one message was refused; every other refusal is 422.
+_STATUS = {OptedOutError.code: 451, RefConflictError.code: 409}
+
+Json = dict[str, Any]
+Model = TypeVar("Model", bound=BaseModel)
+Answer = Json | tuple[Json, int]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class MessageBody(_Body):
+    """One message."""
+
+    number: str
+    text: str
+    ref: Annotated[str, Field(min_length=1, max_length=255)] | None = None
+
+
+class MessagesBody(_Body):
+    """Several messages."""
+
+    messages: Annotated[list[MessageBody], Field(max_length=_MOST_MESSAGES)]
+
+
+class NumberBody(_Body):
+    """One number."""
+
+    number: str
+
+
+class SimBody(_Body):
+    """Limits of a SIM; what is left out stays."""
+
+    parts_per_minute: Annotated[int, Field(ge=1, le=6000)] = 1
+    parts_per_day: Annotated[int, Field(ge=MAX_PARTS)] | None = None
+
+
+class ListQuery(BaseModel):
+    """Which part of a list."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    state: MessageState | None = None
+    before: int | None = None
+    limit: Annotated[int, Field(ge=1, le=_LONGEST_LIST)] = 50
+
+
+class ApiError(Exception):
+    """A request that cannot be served."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status, self.code, self.message = status, code, message
+
+
+def make_api(services: Services) -> Blueprint:
+    """The blueprint of the API."""
+    api = Blueprint("api", __name__, url_prefix="/api/v1")
+    _add_errors(api)
+    _add_messages(api, services)
+    _add_phones(api, services)
+    _add_consent(api, services)
+    return api
+
+
+def _add_messages(api: Blueprint, services: Services) -> None:
+    @api.get("/status")
+    def status() -> Answer:
+        with services.store.reading() as session:
+            totals = queries.count_by_state(session)
+            phones = [as_json(card) for card in phone_cards(services, session)]
+            parts, opted_out = queries.sent_part_count(session), queries.count_opt_outs(session)
+        return {
+            "version": __version__,
+            "running": services.rack is not None,
+            "trouble": services.rack.trouble if services.rack else None,
+            "totals": {"accepted": sum(totals.values()), **totals, "parts": parts, "opted_out": opted_out},
+            "phones": phones,
+        }
+
+    @api.post("/messages")
+    def submit() -> Answer:
+        body = _json()
+        if "messages" not in body:
+            draft = _checked(MessageBody, body)
+            outcome = services.submit([_draft(draft)], _ACTOR)[0]
+            if isinstance(outcome, Rejected):
+                raise ApiError(_STATUS.get(outcome.code, 422), outcome.code, outcome.reason)
+            return _outcome_json(outcome), 202
+        bodies = _checked(MessagesBody, body).messages
+        outcomes = services.submit([_draft(item) for item in bodies], _ACTOR)
+        return {"results": [_outcome_json(outcome) for outcome in outcomes]}
+
+    @api.get("/messages")
+    def messages() -> Answer:
+        query = _checked(ListQuery, request.args.to_dict())
+        why = waiting(services)
+        with services.store.reading() as session:
+            found = queries.list_messages(session, state=query.state, before=query.before, limit=query.limit)
+        return {"messages": [message_json(view, why) for view in found]}
+
+    @api.get("/messages/<int:message_id>")
+    def message(message_id: int) -> Answer:
+        with services.store.reading() as session:
+            found = queries.find_message(session, message_id)
+        if found is None:
+            raise ApiError(404, "not_found", f"there is no message {message_id}")
+        view, events = found
+        return {**message_json(view, waiting(services)), "events": [as_json(event) for event in events]}
+
+    @api.get("/inbox")
+    def inbox() -> Answer:
+        query = _checked(ListQuery, request.args.to_dict())
+        with services.store.reading() as session:
+            found = queries.list_inbound(session, before=query.before, limit=query.limit)
+        return {"inbound": [as_json(view) for view in found]}
+
+
+def _add_phones(api: Blueprint, services: Services) -> None:
+    @api.get("/phones")
+    def phones() -> Answer:
+        with services.store.reading() as session:
+            return {"phones": [as_json(card) for card in phone_cards(services, session)]}
+
+    @api.post("/phones/<serial>/<any(enrol, release):action>")
+    def act(serial: str, action: str) -> Answer:
+        if services.rack is None:
+            raise ApiError(409, "not_running", "no daemon runs; start it with `smsrack run`")
+        phone = services.rack.find(serial)
+        if phone is None:
+            raise ApiError(404, "not_found", f"no phone {serial} is in sight; `smsrack phones` lists them")
+        phone.invite() if action == "enrol" else phone.release()
+        services.bells.ring()
+        return {"serial": phone.serial}
+
+    @api.patch("/sims/<int:sim_id>")
+    def limit(sim_id: int) -> Answer:
+        body = _checked(SimBody, _json())
+        services.limit_sim(sim_id, body.model_dump(exclude_unset=True))
+        return {"id": sim_id, **body.model_dump(exclude_unset=True)}
+
+
+def _add_consent(api: Blueprint, services: Services) -> None:
+    @api.get("/optouts")
+    def opt_outs() -> Answer:
+        with services.store.reading() as session:
+            return {"optouts": [as_json(view) for view in queries.list_opt_outs(session)]}
+
+    @api.post("/optouts")
+    def opt_out() -> Answer:
+        cancelled = services.opt_out(_checked(NumberBody, _json()).number, _ACTOR)
+        return {"cancelled": cancelled}, 201
+
+
+def _add_errors(api: Blueprint) -> None:
+    """One shape for every error."""
+
+    @api.errorhandler(ApiError)
+    def api_error(error: ApiError) -> Answer:
+        return _error_json(error.code, error.message), error.status
+
+    @api.errorhandler(ControllerError)
+    def controller_error(error: ControllerError) -> Answer:
+        return _error_json(error.code, str(error)), 422
+
+    @api.app_errorhandler(HTTPException)
+    def http_error(error: HTTPException) -> Response | Answer:
+        if not request.path.startswith("/api/"):
+            return error.get_response()  # type: ignore[return-value]
+        name = (error.name or "error").lower().replace(" ", "_")
+        return _error_json(name, error.description or error.name), error.code or 500
+
+
+def _error_json(code: str, message: str) -> Json:
+    return {"error": {"code": code, "message": message}}
+
+
+def _json() -> Json:
+    body = request.get_json(silent=True)
+    if not isinstance(body, dict):
+        raise ApiError(400, "bad_request", "send a JSON object with Content-Type: application/json")
+    return body
+
+
+def _checked(model: type[Model], values: Json) -> Model:
+    """Check a body or a query. Raises ApiError that names the place, and the nearest field for an unknown one."""
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        if first["type"] == "extra_forbidden":
+            known = list(model.model_fields) if len(first["loc"]) == 1 else list(MessageBody.model_fields)
+            near = difflib.get_close_matches(str(first["loc"][-1]), known, n=1, cutoff=0.0)
+            raise ApiError(400, "bad_request", f"unknown field {place!r}; did you mean {near[0]!r}?") from error
+        raise ApiError(400, "bad_request", f"field {place!r}: {first['msg']}") from error
+
+
+def _draft(body: MessageBody) -> Draft:
+    return Draft(body.number, body.text, body.ref)
+
+
+def _outcome_json(outcome: Accepted | Rejected) -> Json:
+    if isinstance(outcome, Rejected):
+        return _error_json(outcome.code, outcome.reason)
+    return {
+        "id": outcome.message_id,
+        "state": MessageState.QUEUED,
+        "parts": outcome.part_count,
+        "repeated": outcome.repeated,
+    }

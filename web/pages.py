@@ -1,0 +1,86 @@
+"""The status page: the rack, the messages, the replies, and a form to send one."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from flask import Blueprint, flash, make_response, redirect, render_template, request, url_for
+from flask_wtf import FlaskForm
+from werkzeug.wrappers import Response as WerkzeugResponse
+from wtforms import StringField, SubmitField, TextAreaField
+from wtforms.validators import InputRequired, Length
+
+from host_controller import __version__
+from host_controller.messaging.submit import Draft, Rejected
+from host_controller.store import queries
+from web.services import Services
+from web.views import phone_cards, waiting
+
+_RECENT = 40
+_ACTOR = "page"
+_LONGEST_TEXT = 1600
+
+
+class SendForm(FlaskForm):  # type: ignore[misc]
+    """One SMS."""
+
+    number = StringField("Number", [InputRequired("write a number"), Length(max=40)])
+    text = TextAreaField("Text", [InputRequired("write a text"), Length(max=_LONGEST_TEXT)])
+    submit = SubmitField("Send")
+
+
+def make_pages(services: Services) -> Blueprint:
+    """The blueprint of the pages."""
+    pages = Blueprint("pages", __name__, template_folder="templates", static_folder="static")
+
+    @pages.app_template_filter("clock")
+    def clock(at: datetime | None) -> str:
+        """A time of day in the rack's zone, with the date where it is not today."""
+        if at is None:
+            return ""
+        local, today = at.astimezone(services.settings.zone), services.clock().astimezone(services.settings.zone)
+        return local.strftime("%H:%M:%S" if local.date() == today.date() else "%d %b %H:%M")
+
+    @pages.get("/")
+    def overview() -> str:
+        return render_template("overview.html", form=SendForm(), **_state(services))
+
+    @pages.get("/live")
+    def live() -> WerkzeugResponse:
+        """The changing part of the page; 304 where it is as the browser has it."""
+        response = make_response(render_template("live.html", **_state(services)))
+        response.add_etag()
+        return response.make_conditional(request)
+
+    @pages.post("/messages")
+    def send() -> Any:
+        form = SendForm()
+        if not form.validate_on_submit():
+            words = "; ".join(word for words in form.errors.values() for word in words)
+            flash(words, "error")
+            return render_template("overview.html", form=form, **_state(services)), 400
+        # A browser sends line breaks as CR LF; an SMS has LF.
+        text = form.text.data.replace("\r\n", "\n")
+        outcome = services.submit([Draft(form.number.data, text)], _ACTOR)[0]
+        if isinstance(outcome, Rejected):
+            flash(f"Not accepted: {outcome.reason}", "error")
+            return render_template("overview.html", form=form, **_state(services)), 422
+        flash(f"Message {outcome.message_id} is queued ({outcome.part_count} SMS).", "ok")
+        return redirect(url_for("pages.overview"))
+
+    return pages
+
+
+def _state(services: Services) -> dict[str, Any]:
+    with services.store.reading() as session:
+        return {
+            "version": __version__,
+            "trouble": services.rack.trouble if services.rack else None,
+            "totals": queries.count_by_state(session),
+            "phones": phone_cards(services, session),
+            "messages": queries.list_messages(session, limit=_RECENT),
+            "inbound": queries.list_inbound(session, limit=_RECENT),
+            "opted_out": queries.count_opt_outs(session),
+            "waiting": waiting(services),
+        }

@@ -1,0 +1,71 @@
+"""What the site needs of the controller."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from host_controller.consent.opt_outs import add_opt_out
+from host_controller.errors import ConfigError
+from host_controller.events import Bells
+from host_controller.fleet.rack import Rack
+from host_controller.messaging.submit import Accepted, Draft, Rejected, submit
+from host_controller.messaging.transitions import cancel_queued
+from host_controller.rules.states import FailureCode
+from host_controller.settings import Settings
+from host_controller.store.models import SimRecord
+from host_controller.store.store import Store
+from host_controller.text.msisdn import parse_msisdn
+
+
+@dataclass(frozen=True)
+class Services:
+    """The controller's parts, and the use-cases that the surfaces share."""
+
+    store: Store
+    rack: Rack | None
+    """None where no daemon runs: then nothing is sent, but everything can be read and queued."""
+    bells: Bells
+    settings: Settings
+    clock: Callable[[], datetime]
+
+    def submit(self, drafts: Sequence[Draft], actor: str) -> list[Accepted | Rejected]:
+        """Take messages in and wake the lanes."""
+        outcomes = submit(self.store, self.settings.messages, drafts, now=self.clock(), actor=actor)
+        self.bells.ring()
+        return outcomes
+
+    def opt_out(self, raw_number: str, actor: str) -> int:
+        """Put a number on the opt-out list and cancel what is queued for it; give how many that were.
+
+        Raises InvalidMsisdnError.
+        """
+        number = parse_msisdn(raw_number, self.settings.messages.home_region).e164
+
+        def work(session: Session) -> int:
+            now = self.clock()
+            add_opt_out(session, number, source="operator", actor=actor, now=now)
+            reason = "the recipient has opted out"
+            return cancel_queued(session, number, now=now, actor=actor, reason=reason, failure=FailureCode.OPTED_OUT)
+
+        return self.store.write(work)
+
+    def limit_sim(self, sim_id: int, changes: dict[str, int | None]) -> None:
+        """Change a SIM's `parts_per_minute` or `parts_per_day`. Raises ConfigError for an unknown SIM."""
+
+        def work(session: Session) -> str:
+            sim = session.get(SimRecord, sim_id)
+            if sim is None:
+                raise ConfigError(f"there is no SIM {sim_id}; `smsrack phones` lists them")
+            for name, value in changes.items():
+                setattr(sim, name, value)
+            return sim.phone.adb_serial
+
+        serial = self.store.write(work)
+        phone = self.rack.find(serial) if self.rack else None
+        if phone is not None:
+            phone.update(enrolled=None)
+            self.bells.ring()

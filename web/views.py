@@ -1,0 +1,186 @@
+"""The rack as the pages and the API show it: live phones, the records of absent ones, and why messages wait."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from host_controller.fleet.phone import PhoneStatus, PhoneView, RackSim
+from host_controller.rules.limits import local_day_start
+from host_controller.rules.states import MessageState
+from host_controller.rules.waiting import WaitReason
+from host_controller.store import queries
+from host_controller.store.models import PhoneRecord
+from host_controller.store.queries import EventView, InboundView, MessageView, OptOutView
+from web.services import Services
+
+
+@dataclass(frozen=True)
+class SimCard:
+    """One SIM of a phone."""
+
+    id: int
+    slot_index: int
+    subscription_id: int
+    operator: str | None
+    in_service: bool | None
+    signal_dbm: int | None
+    sent_parts_today: int
+    parts_per_day: int | None
+    parts_per_minute: int
+
+
+@dataclass(frozen=True)
+class PhoneCard:
+    """One phone."""
+
+    serial: str
+    hardware_serial: str | None
+    manufacturer: str | None
+    model: str | None
+    android: str | None
+    status: str
+    advice: str | None
+    waiting_for: str | None
+    waiting_until: datetime | None
+    last_error: str | None
+    last_error_at: datetime | None
+    battery_percent: int | None
+    battery_temperature_c: float | None
+    charging: bool | None
+    unproven: int
+    """Messages in its hands whose proof is still to come."""
+    sims: tuple[SimCard, ...]
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Why queued messages wait, and until when where that is known."""
+
+    reason: str | None = None
+    until: datetime | None = None
+
+
+def phone_cards(services: Services, session: Session) -> list[PhoneCard]:
+    """Every phone in sight, then the enrolled ones that are not, by serial."""
+    spent = queries.spent_parts_by_sim(session, local_day_start(services.clock(), services.settings.zone))
+    unproven = queries.unproven_by_phone(session)
+    live = services.rack.phones() if services.rack else []
+    cards = [_live_card(view, spent, unproven) for view in live]
+    seen = {card.hardware_serial for card in cards}
+    absent = [record for record in queries.list_phones(session) if record.hardware_serial not in seen]
+    return sorted([*cards, *(_absent_card(record, spent, unproven) for record in absent)], key=lambda c: c.serial)
+
+
+def waiting(services: Services) -> Waiting:
+    """Why the next message does not go out now."""
+    ready = [p for p in (services.rack.phones() if services.rack else []) if p.status is PhoneStatus.READY]
+    if not ready:
+        return Waiting(WaitReason.NO_PHONE)
+    if any(phone.waiting_for is None for phone in ready):
+        return Waiting()
+    first = min(ready, key=lambda phone: phone.waiting_until or datetime.max.replace(tzinfo=UTC))
+    return Waiting(first.waiting_for, first.waiting_until)
+
+
+def _live_card(view: PhoneView, spent: dict[int, int], unproven: dict[int, int]) -> PhoneCard:
+    identity, enrolled, health = view.identity, view.enrolled, view.health
+    radio = {sim.slot_index: sim for sim in health.sims} if health else {}
+
+    def sim_card(rack_sim: RackSim) -> SimCard:
+        sim, state = rack_sim.sim, radio.get(rack_sim.sim.slot_index)
+        return SimCard(
+            id=rack_sim.sim_id,
+            slot_index=sim.slot_index,
+            subscription_id=sim.subscription_id,
+            operator=sim.operator,
+            in_service=state.in_service if state else None,
+            signal_dbm=state.signal_dbm if state else None,
+            sent_parts_today=spent.get(rack_sim.sim_id, 0),
+            parts_per_day=rack_sim.parts_per_day,
+            parts_per_minute=rack_sim.parts_per_minute,
+        )
+
+    return PhoneCard(
+        serial=view.serial,
+        hardware_serial=identity.hardware_serial if identity else None,
+        manufacturer=identity.manufacturer if identity else None,
+        model=identity.model if identity else None,
+        android=identity.android_release if identity else None,
+        status=view.status,
+        advice=view.advice,
+        waiting_for=view.waiting_for,
+        waiting_until=view.waiting_until,
+        last_error=view.last_error,
+        last_error_at=view.last_error_at,
+        battery_percent=health.battery_percent if health else None,
+        battery_temperature_c=health.battery_temperature_c if health else None,
+        charging=health.charging if health else None,
+        unproven=unproven.get(enrolled.phone_id, 0) if enrolled else 0,
+        sims=tuple(sim_card(sim) for sim in enrolled.sims) if enrolled else (),
+    )
+
+
+def _absent_card(record: PhoneRecord, spent: dict[int, int], unproven: dict[int, int]) -> PhoneCard:
+    return PhoneCard(
+        serial=record.adb_serial,
+        hardware_serial=record.hardware_serial,
+        manufacturer=record.manufacturer,
+        model=record.model,
+        android=record.android_release,
+        status=PhoneStatus.OFFLINE,
+        advice="not in sight; check cable and hub, and that `smsrack run` is running",
+        waiting_for=None,
+        waiting_until=None,
+        last_error=None,
+        last_error_at=None,
+        battery_percent=None,
+        battery_temperature_c=None,
+        charging=None,
+        unproven=unproven.get(record.id, 0),
+        sims=tuple(
+            SimCard(
+                id=sim.id,
+                slot_index=sim.slot_index,
+                subscription_id=sim.subscription_id,
+                operator=sim.operator,
+                in_service=None,
+                signal_dbm=None,
+                sent_parts_today=spent.get(sim.id, 0),
+                parts_per_day=sim.parts_per_day,
+                parts_per_minute=sim.parts_per_minute,
+            )
+            for sim in record.sims
+            if sim.active
+        ),
+    )
+
+
+def message_json(view: MessageView, why: Waiting) -> dict[str, Any]:
+    """A message for the API; a queued one says what it waits for."""
+    queued = view.state is MessageState.QUEUED
+    values = asdict(view)
+    values["parts"] = values.pop("part_count")
+    return as_json(
+        {**values, "waiting_for": why.reason if queued else None, "waiting_until": why.until if queued else None}
+    )
+
+
+def as_json(value: PhoneCard | EventView | InboundView | OptOutView | dict[str, Any]) -> dict[str, Any]:
+    """Plain JSON values; times as ISO 8601 in UTC."""
+    values = value if isinstance(value, dict) else asdict(value)
+    return {key: _plain(item) for key, item in values.items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    if isinstance(value, dict):
+        return as_json(value)
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_plain(item) for item in value]
+    return value
