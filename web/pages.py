@@ -79,7 +79,7 @@ def _state(services: Services) -> dict[str, Any]:
             "trouble": services.rack.trouble if services.rack else None,
             "totals": queries.count_by_state(session),
             "phones": phone_cards(services, session),
-            "messages": queries.list_messages(session, limit=_RECENT),
+            "messages": queries.recent_messages(session, limit=_RECENT),
             "inbound": queries.list_inbound(session, limit=_RECENT),
             "opted_out": queries.count_opt_outs(session),
             "waiting": waiting(services),

@@ -19,6 +19,7 @@ from device_drivers.simulator.radio import Radio
 
 T = TypeVar("T")
 _LOOP_LIMIT_S = 10.0
+_LINK_FAULTS = frozenset({"mute", "unauthorized"})
 
 
 class ControlServer:
@@ -95,15 +96,17 @@ def _make_app(phones: Sequence[SimulatedPhone], network: Network, loop: asyncio.
         except ValueError as error:
             raise BadRequest(str(error)) from error
         phone.faults.late_row_s = float(body.get("seconds", phone.faults.late_row_s))
-        if body["kind"] in ("mute", "unauthorized"):
+        if body["kind"] in _LINK_FAULTS:
             in_loop(phone.cut_links)
         return {"faults": phone.faults.active()}, 201
 
     @app.delete("/phones/<serial>/faults")
     def clear_faults(serial: str) -> dict[str, Any]:
         phone = find(serial)
+        link_was_faulty = _LINK_FAULTS & phone.faults.active().keys()
         in_loop(phone.faults.clear)
-        in_loop(phone.cut_links)
+        if link_was_faulty:
+            in_loop(phone.cut_links)  # adb shakes hands anew only on a new connection
         return {"faults": {}}
 
     actions: dict[str, Callable[[SimulatedPhone], object]] = {

@@ -6,8 +6,9 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-# A flat_binder_object on a 64-bit phone: what the word `null` writes.
-_NULL_BINDER = bytes(24)
+# A flat_binder_object on a 64-bit phone: what the word `null` writes. Its type (`sb*` 0x85) and flags are not zero, so
+# that it reads as no null String and no empty one.
+_NULL_BINDER = struct.pack("<IIQQ", 0x73622A85, 0x17F, 0, 0)
 SECURITY, BAD_PARCELABLE, ILLEGAL_ARGUMENT, NULL_POINTER = -1, -2, -3, -4
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from device_drivers.simulator.control import ControlServer
+from device_drivers.simulator.dumps import Body
 from device_drivers.simulator.network import Answer, Network
 from device_drivers.simulator.phone import PhoneOptions, SimulatedPhone
 from device_drivers.simulator.profile import PROFILES
@@ -83,6 +84,7 @@ async def _run(
         phones = []
         for index in range(options.phones):
             phone = SimulatedPhone(_phone_options(options, index), shell_path, home / f"phone{index}", network)
+            phone.body = Body(battery_percent=96 - 7 * index % 60, rsrp_dbm=-84 - 5 * index % 30)
             stack.callback(phone.shell.stop)
             await phone.start(options.base_port + index if options.base_port else 0)
             stack.callback(phone.stop)

@@ -93,6 +93,7 @@ class MessageRecord(Base):
         # The queue is taken in order of id, the states are counted, the lists are read newest first: one index.
         Index("ix_message_state_id", "state", "id"),
         Index("ix_message_msisdn_state", "msisdn", "state"),
+        Index("ix_message_changed_at", "changed_at"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -98,6 +98,12 @@ def list_messages(
     return [_message_view(record) for record in session.scalars(query.options(_with_phone()))]
 
 
+def recent_messages(session: Session, *, limit: int) -> list[MessageView]:
+    """Give the messages that changed last, latest first."""
+    query = select(MessageRecord).order_by(MessageRecord.changed_at.desc(), MessageRecord.id.desc()).limit(limit)
+    return [_message_view(record) for record in session.scalars(query.options(_with_phone()))]
+
+
 def find_message(session: Session, message_id: int) -> tuple[MessageView, list[EventView]] | None:
     """Give a message and what happened to it, oldest first; None where there is none."""
     record = session.get(MessageRecord, message_id, options=[_with_phone()])

@@ -98,6 +98,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("uid", name=op.f("uq_message_uid")),
     )
     with op.batch_alter_table("message", schema=None) as batch_op:
+        batch_op.create_index("ix_message_changed_at", ["changed_at"], unique=False)
         batch_op.create_index("ix_message_msisdn_state", ["msisdn", "state"], unique=False)
         batch_op.create_index("ix_message_state_id", ["state", "id"], unique=False)
 

@@ -1,0 +1,153 @@
+"""What tests share: the real adb server, simulated phones in this process, and a client of their control API."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from device_drivers.adb.adbutils_link import AdbutilsLink
+from device_drivers.adb.server import AdbServer, find_adb
+from device_drivers.simulator import RackAddresses, RackOptions, run_rack
+
+# A client library must never start an adb server of its own accord.
+os.environ["ADBUTILS_ADB_PATH"] = "/bin/false"
+settings.register_profile(
+    "smsrack", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+settings.load_profile("smsrack")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_until(condition: Callable[[], Any], limit_s: float = 20.0, what: str = "the condition") -> Any:
+    """Wait for a condition to be true, with a limit; give its value."""
+    deadline = time.monotonic() + limit_s
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert time.monotonic() < deadline, f"{what} was not reached within {limit_s} s"
+        time.sleep(0.02)
+
+
+@pytest.fixture(scope="session")
+def eventually():
+    """Give the function that waits for a condition."""
+    return wait_until
+
+
+class Control:
+    """The control API of a simulated rack."""
+
+    def __init__(self, addresses: RackAddresses) -> None:
+        self.phones = addresses.phones
+        self.url = addresses.control
+
+    def call(self, method: str, path: str, body: Any = None) -> Any:
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.url + path, data, {"Content-Type": "application/json"}, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=10) as answer:
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            with error:
+                return {"status": error.code, **json.load(error)}
+
+    def fault(self, serial: str, kind: str, count: int | None = None) -> None:
+        body = {"kind": kind} | ({} if count is None else {"count": count})
+        assert "faults" in self.call("POST", f"/phones/{serial}/faults", body)
+
+    def clear(self, serial: str) -> None:
+        self.call("DELETE", f"/phones/{serial}/faults")
+
+    def inject(self, serial: str, sender: str, text: str, slot_index: int = 0) -> None:
+        self.call("POST", f"/phones/{serial}/inbox", {"from": sender, "text": text, "slot_index": slot_index})
+
+    def air(self) -> list[dict[str, Any]]:
+        return self.call("GET", "/air")["air"]
+
+    def rows(self, serial: str) -> list[dict[str, Any]]:
+        return self.call("GET", f"/phones/{serial}/messages")["messages"]
+
+    def sims(self, serial: str) -> list[dict[str, Any]]:
+        phones = self.call("GET", "/phones")["phones"]
+        return next(phone["sims"] for phone in phones if phone["serial"] == serial)
+
+
+@pytest.fixture(scope="session")
+def adb_binary() -> Path:
+    return find_adb(os.environ.get("SMSRACK_ADB"))
+
+
+@pytest.fixture(scope="session")
+def adb_port(adb_binary, tmp_path_factory) -> int:
+    port = free_port()
+    server = AdbServer(adb_binary, port, tmp_path_factory.mktemp("adb"), usb=False)
+    server.start()
+    yield port
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def link(adb_port) -> AdbutilsLink:
+    return AdbutilsLink("127.0.0.1", adb_port)
+
+
+@pytest.fixture(scope="session")
+def start_rack():
+    """Give a function that simulates phones in this process; they end with the session."""
+    stops: list[tuple[threading.Event, threading.Thread]] = []
+
+    def start(**changes: Any) -> Control:
+        options = replace(RackOptions(phones=2, base_port=0, control_port=0, latency_s=(0.01, 0.03)), **changes)
+        ready: list[RackAddresses] = []
+        stop = threading.Event()
+        thread = threading.Thread(target=run_rack, args=(options, ready.append, stop.wait), daemon=True)
+        thread.start()
+        stops.append((stop, thread))
+        wait_until(lambda: ready, what="a simulated rack")
+        return Control(ready[0])
+
+    yield start
+    for stop, thread in stops:
+        stop.set()
+        thread.join(10)
+        assert not thread.is_alive()
+
+
+@pytest.fixture(scope="session")
+def attach(link):
+    """Give a function that connects phones to the adb server and waits until they are there."""
+
+    def connect(control: Control) -> Control:
+        for serial in control.phones:
+            link.attach(serial)
+        wait_until(
+            lambda: {(p.serial, p.state) for p in link.list_phones()} >= {(s, "device") for s in control.phones},
+            what="the phones in adb's list",
+        )
+        return control
+
+    return connect
+
+
+@pytest.fixture(scope="session")
+def phones(start_rack, attach) -> Control:
+    """Two phones, Android 10 and 14, with a raised guard; tests must leave them without faults."""
+    return attach(start_rack(guard_max_parts=100_000, seed=11))

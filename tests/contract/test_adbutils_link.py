@@ -1,0 +1,142 @@
+"""`AdbutilsLink` against an adb server that misbehaves: what is proof that a phone got nothing, and what is not."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import threading
+
+import pytest
+
+from device_drivers.adb.adbutils_link import AdbutilsLink
+from device_drivers.adb.command import call
+from device_drivers.errors import (
+    AdbServerUnreachableError,
+    CommandTimeoutError,
+    ConnectionLostError,
+    LinkError,
+    PhoneAnswerError,
+    PhoneOfflineError,
+    PhoneUnauthorizedError,
+)
+
+HANG = None
+
+
+def fail(text: str) -> bytes:
+    return b"FAIL%04x" % len(text) + text.encode()
+
+
+def packet(kind: int, payload: bytes) -> bytes:
+    return struct.pack("<BI", kind, len(payload)) + payload
+
+
+class FakeServer:
+    """Answers each request of a connection with the next reply; HANG answers nothing."""
+
+    def __init__(self, *replies: bytes | None, one_byte_at_a_time: bool = False) -> None:
+        self._replies = replies
+        self._slow = one_byte_at_a_time
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        self._listener.settimeout(10)
+        try:
+            connection, _ = self._listener.accept()
+        except OSError:
+            return
+        with connection:
+            for reply in self._replies:
+                size = connection.recv(4, socket.MSG_WAITALL)
+                connection.recv(int(size, 16), socket.MSG_WAITALL)
+                if reply is HANG:
+                    self._end.wait(10)
+                    return
+                for piece in [reply[i : i + 1] for i in range(len(reply))] if self._slow else [reply]:
+                    connection.sendall(piece)
+
+    def close(self) -> None:
+        self._end.set()
+        self._listener.close()
+        self._thread.join(5)
+
+
+@pytest.fixture
+def serve():
+    servers = []
+
+    def start(*replies, **options):
+        servers.append(FakeServer(*replies, **options))
+        return AdbutilsLink("127.0.0.1", servers[-1].port)
+
+    yield start
+    for server in servers:
+        server.close()
+
+
+ANSWER = b"OKAY" + packet(1, b"out") + packet(2, b"err") + packet(1, b"put\n") + packet(3, b"\7")
+
+
+@pytest.mark.parametrize("slow", [False, True])
+def test_a_whole_answer(serve, slow):
+    result = serve(b"OKAY", ANSWER, one_byte_at_a_time=slow).run("X", call("true"), 5)
+    assert (result.stdout, result.stderr, result.exit_code) == ("output\n", "err", 7)
+
+
+@pytest.mark.parametrize(
+    ("replies", "error", "reached_phone"),
+    [
+        ([fail("device 'X' not found")], PhoneOfflineError, False),
+        ([fail("device offline")], PhoneOfflineError, False),
+        ([fail("device unauthorized.\nThis adb server's $ADB_VENDOR_KEYS is not set")], PhoneUnauthorizedError, False),
+        ([b""], AdbServerUnreachableError, False),
+        ([b"HTTP/1.1 400"], AdbServerUnreachableError, False),
+        ([b"OKAY", fail("device offline (transport offline)")], PhoneOfflineError, False),
+        ([b"OKAY", fail("closed")], ConnectionLostError, True),
+        ([b"OKAY", b""], ConnectionLostError, True),
+        ([b"OKAY", b"OKAY"], ConnectionLostError, True),
+        ([b"OKAY", b"OKAY" + packet(1, b"Result: Parcel(00000000")], ConnectionLostError, True),
+        ([b"OKAY", b"OKAY" + packet(1, b"x")[:-1]], ConnectionLostError, True),
+        ([b"OKAY", HANG], CommandTimeoutError, True),
+        ([b"OKAY", b"junk"], ConnectionLostError, True),
+    ],
+)
+def test_what_proves_that_the_phone_got_nothing(serve, replies, error, reached_phone):
+    with pytest.raises(LinkError) as caught:
+        serve(*replies).run("X", call("true"), 0.5)
+    assert type(caught.value) is error
+    assert caught.value.reached_phone is reached_phone
+
+
+def test_a_server_that_hangs_before_the_phone_is_chosen_reached_nobody(serve):
+    with pytest.raises(AdbServerUnreachableError):
+        serve(HANG).run("X", call("true"), 0.3)
+
+
+def test_an_endless_answer_is_cut(serve, monkeypatch):
+    monkeypatch.setattr("device_drivers.adb.adbutils_link.MAX_ANSWER_BYTES", 100)
+    with pytest.raises(PhoneAnswerError, match="longer than"):
+        serve(b"OKAY", b"OKAY" + packet(1, b"x" * 101)).run("X", call("true"), 5)
+
+
+def test_no_server_is_an_error_and_none_is_started():
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        port = unused.getsockname()[1]
+    with pytest.raises(AdbServerUnreachableError, match="start it"):
+        AdbutilsLink("127.0.0.1", port).list_phones()
+
+
+def test_the_list_of_phones(serve):
+    listing = b"A1\tdevice\n127.0.0.1:5\tunauthorized\n"
+    phones = serve(b"OKAY%04x" % len(listing) + listing).list_phones()
+    assert [(p.serial, p.state) for p in phones] == [("A1", "device"), ("127.0.0.1:5", "unauthorized")]
+
+
+def test_a_phone_that_cannot_be_attached(serve):
+    words = b"failed to connect to '127.0.0.1:9': Connection refused"
+    with pytest.raises(PhoneOfflineError, match="Connection refused"):
+        serve(b"OKAY%04x" % len(words) + words).attach("127.0.0.1:9")

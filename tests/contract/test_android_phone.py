@@ -1,0 +1,217 @@
+"""`AndroidPhone` through the real adb server on simulated phones: every outcome of a send, told apart."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from device_drivers.android.phone import AndroidPhone
+from device_drivers.base import MessageQuery, SendGuard, Sim
+from device_drivers.errors import (
+    NotSubmittedError,
+    PhoneOfflineError,
+    SubmitOutcomeUnknownError,
+    SubmitRejectedError,
+    UnsupportedPhoneError,
+)
+from host_controller.text.parts import cut_into_parts
+
+TO = "+420777123456"
+
+
+@pytest.fixture(params=[0, 1], ids=["android10", "android14"])
+def phone(request, phones, link):
+    made = AndroidPhone(link, phones.phones[request.param])
+    made.enrolment = made.enrol()
+    yield made
+    phones.clear(made.serial)
+
+
+def air_of(phones, text):
+    return [entry for entry in phones.air() if entry["text"] == text]
+
+
+def again(phone, phones, link, eventually):
+    """After a fault of the link: wait until the phone is back."""
+    phones.clear(phone.serial)
+
+    def back():
+        try:
+            link.attach(phone.serial)
+            return phone.read_clock_ms()
+        except Exception:
+            return False
+
+    eventually(back, 30)
+
+
+def test_enrolment(phone, phones):
+    sims = phones.sims(phone.serial)
+    assert [(s.slot_index, s.subscription_id, s.operator) for s in phone.enrolment.sims] == [
+        (s["slot_index"], s["subscription_id"], s["operator"]) for s in sims
+    ]
+    assert phone.enrolment.can_read_sms
+    assert phone.enrolment.guard == SendGuard(100_000, 60.0)
+    assert phone.enrolment.identity.api_level in (29, 34)
+
+
+def test_health(phone):
+    health = phone.read_health()
+    assert health.battery_percent in range(101)
+    assert health.charging is True
+    assert [sim.in_service for sim in health.sims] == [True, True]
+    assert all(-120 < sim.signal_dbm < -50 for sim in health.sims)
+    assert health.subscriptions == phone.enrolment.sims
+
+
+@pytest.mark.parametrize("slot", [0, 1])
+@pytest.mark.parametrize(
+    "text",
+    ["Ahoj", "x" * 160, "x" * 161, "€" * 200, "Příliš žluťoučký kůň " * 8, "👨‍👩‍👧‍👦" * 30, "ř" * 67 * 10],
+    ids=["short", "single", "two", "extension", "czech", "families", "ten"],
+)
+def test_parts_as_we_cut_them_go_on_the_air_and_come_back_as_one_row(phone, phones, eventually, slot, text):
+    sim = phone.enrolment.sims[slot]
+    parts = cut_into_parts(text)
+    before = phone.read_clock_ms()
+    receipt = phone.submit(4711, sim, TO, parts.texts)
+    assert receipt.phone_clock_ms >= before
+
+    def row():
+        rows = phone.read_messages(MessageQuery(receipt.phone_clock_ms, before, None))
+        return [r for r in rows.sent if r.body == text]
+
+    (found,) = eventually(row)
+    assert (found.subscription_id, found.address) == (sim.subscription_id, TO)
+    message = [entry for entry in phones.air() if entry["phone"] == phone.serial][-parts.count :]
+    assert [entry["text"] for entry in message] == list(parts.texts)
+    assert {(entry["parts"], entry["slot_index"], entry["encoding"]) for entry in message} == {
+        (parts.count, slot, parts.encoding)
+    }
+
+
+@settings(max_examples=60)
+@given(
+    st.text(
+        alphabet=st.one_of(
+            st.sampled_from("'\"$`\\\n-;&|(){}<>*?~#!% "), st.sampled_from("Ďжя😀🇨🇿"), st.characters(codec="utf-8")
+        ),
+        min_size=1,
+        max_size=60,
+    ).filter(lambda text: "\0" not in text)
+)
+def test_any_text_reaches_the_air_unchanged(phone, phones, eventually, text):
+    count = len(phones.air())
+    phone.submit(1, phone.enrolment.sims[0], TO, cut_into_parts(text).texts)
+    new = eventually(lambda: phones.air()[count:])
+    assert "".join(entry["text"] for entry in new) == text
+
+
+def test_a_hostile_text_is_only_a_text(phone, phones, eventually):
+    text = "-n '$(reboot)' `reboot`; reboot\n\"Ř\" \\ 'x' && 😀"
+    phone.submit(1, phone.enrolment.sims[1], TO, [text])
+    eventually(lambda: air_of(phones, text))
+    assert phone.read_clock_ms()
+
+
+def test_inbound_rows_are_read_as_they_are(phone, phones, eventually):
+    body = "Row: 7 _id=9, type=2\nhex(body)=00, ‮STOP 😀 'x'"
+    before = phone.read_clock_ms()
+    phones.inject(phone.serial, "+420603111222", body, slot_index=1)
+    rows = eventually(lambda: phone.read_messages(MessageQuery(None, before, None)).inbox)
+    assert (rows[-1].sender, rows[-1].body) == ("+420603111222", body)
+    assert rows[-1].subscription_id == phone.enrolment.sims[1].subscription_id
+
+
+def test_an_exception_of_the_framework_is_a_rejection(phone, phones):
+    phones.fault(phone.serial, "reject", 1)
+    with pytest.raises(SubmitRejectedError, match="SecurityException"):
+        phone.submit(1, phone.enrolment.sims[0], TO, ["rejected"])
+    assert air_of(phones, "rejected") == []
+
+
+def test_a_sim_that_is_not_in_its_slot_any_more_sends_nothing(phone, phones):
+    sim = phone.enrolment.sims[0]
+    other = Sim(sim.slot_index, sim.subscription_id + 100, sim.iccid, sim.operator)
+    with pytest.raises(NotSubmittedError, match="not the enrolled one"):
+        phone.submit(1, other, TO, ["wrong sim"])
+    assert air_of(phones, "wrong sim") == []
+
+
+def test_a_link_that_breaks_before_the_command_runs_is_in_doubt(phone, phones, link, eventually):
+    """Nothing left here, but the host cannot know."""
+    phones.fault(phone.serial, "drop_before", 1)
+    with pytest.raises(SubmitOutcomeUnknownError):
+        phone.submit(1, phone.enrolment.sims[0], TO, ["cut before"])
+    again(phone, phones, link, eventually)
+    assert air_of(phones, "cut before") == []
+
+
+def test_a_link_that_breaks_before_the_shell_is_confirmed_may_have_sent(phone, phones, link, eventually):
+    """The adb server answers FAIL here although the phone ran the command: that FAIL is no proof."""
+    phones.fault(phone.serial, "drop_unopened", 1)
+    with pytest.raises(SubmitOutcomeUnknownError, match="closed the shell: closed"):
+        phone.submit(1, phone.enrolment.sims[0], TO, [f"cut unopened {phone.serial}"])
+    eventually(lambda: air_of(phones, f"cut unopened {phone.serial}"))
+    again(phone, phones, link, eventually)
+
+
+def test_a_link_that_breaks_after_the_hand_over_is_in_doubt(phone, phones, link, eventually):
+    phones.fault(phone.serial, "drop_after", 1)
+    with pytest.raises(SubmitOutcomeUnknownError):
+        phone.submit(1, phone.enrolment.sims[0], TO, [f"cut after {phone.serial}"])
+    eventually(lambda: air_of(phones, f"cut after {phone.serial}"))
+    again(phone, phones, link, eventually)
+
+
+def test_a_call_that_hangs_is_in_doubt(phone, phones, eventually, monkeypatch):
+    monkeypatch.setattr("device_drivers.android.phone._SUBMIT_LIMIT_S", 0.5)
+    phones.fault(phone.serial, "hang", 1)
+    with pytest.raises(SubmitOutcomeUnknownError, match="no answer"):
+        phone.submit(1, phone.enrolment.sims[0], TO, [f"hangs {phone.serial}"])
+    eventually(lambda: air_of(phones, f"hangs {phone.serial}"))
+
+
+def test_a_phone_that_is_gone_got_nothing(phone, phones, link, eventually):
+    phones.call("POST", f"/phones/{phone.serial}/unplug")
+
+    def gone():
+        try:
+            phone.read_clock_ms()
+        except PhoneOfflineError:
+            return True
+        except Exception:
+            return False
+
+    eventually(gone)
+    with pytest.raises(NotSubmittedError):
+        phone.submit(1, phone.enrolment.sims[0], TO, ["unplugged"])
+    phones.call("POST", f"/phones/{phone.serial}/plug")
+    again(phone, phones, link, eventually)
+    assert air_of(phones, "unplugged") == []
+
+
+def test_nothing_is_sent_before_enrolment(phones, link):
+    phone = AndroidPhone(link, phones.phones[0])
+    with pytest.raises(NotSubmittedError, match="not been enrolled"):
+        phone.submit(1, Sim(0, 11, None, None), TO, ["x"])
+
+
+def test_a_phone_whose_shell_may_not_read_sms_says_so(phone, phones):
+    phones.fault(phone.serial, "denied")
+    assert not phone.enrol().can_read_sms
+
+
+def test_an_android_that_we_do_not_know_is_refused(phones, link, monkeypatch):
+    monkeypatch.setattr("device_drivers.android.isms.SIGNATURES", {})
+    with pytest.raises(UnsupportedPhoneError, match="not supported"):
+        AndroidPhone(link, phones.phones[0]).enrol()
+
+
+def test_an_order_of_methods_that_is_not_androids_is_refused(phones, link, monkeypatch):
+    from device_drivers.android import isms
+
+    monkeypatch.setattr("device_drivers.android.isms.SIGNATURES", {29: isms.SIGNATURES[34]})
+    with pytest.raises(UnsupportedPhoneError, match="by guess"):
+        AndroidPhone(link, phones.phones[0]).enrol()
