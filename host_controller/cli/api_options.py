@@ -14,22 +14,42 @@ from rich.console import Console
 from host_controller.client import ApiClient, open_api
 from host_controller.settings import load_settings
 
+_PATH = click.Path(path_type=Path)
+_OPTIONS = (
+    click.option("--config", type=_PATH, help="The daemon's settings file, if it has one."),
+    click.option("--data-dir", envvar="SMSRACK_DATA_DIR", type=_PATH, help="The daemon's data directory."),
+    click.option("--json", "as_json", is_flag=True, help="One JSON document instead of a table."),
+)
+
+
+def api_options(function: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options `--config`, `--data-dir` and `--json`."""
+    for option in reversed(_OPTIONS):
+        function = option(function)
+    return function
+
 
 def api_command(function: Callable[..., None]) -> Callable[..., None]:
-    """Give a command `--config`, `--data-dir` and `--json`, and call it with an open client as first argument."""
+    """Give a command those options, and call it with an open client as first argument."""
 
-    @click.option("--config", type=click.Path(path_type=Path), help="The daemon's settings file, if it has one.")
-    @click.option(
-        "--data-dir", envvar="SMSRACK_DATA_DIR", type=click.Path(path_type=Path), help="The daemon's data directory."
-    )
-    @click.option("--json", "as_json", is_flag=True, help="One JSON document instead of a table.")
+    @api_options
     @functools.wraps(function)
-    def wrapped(config: Path | None, data_dir: Path | None, as_json: bool, **values: Any) -> None:
-        settings = load_settings(config, {"data_dir": data_dir} if data_dir else None)
-        with open_api(settings) as api:
-            function(api, as_json=as_json, **values)
+    def wrapped(**values: Any) -> None:
+        call_with_api(function, **values)
 
     return wrapped
+
+
+def call_with_api(
+    function: Callable[..., None], *, config: Path | None, data_dir: Path | None, as_json: bool, **values: Any
+) -> None:
+    """Open the client that the options name and call `function` with it; a group's options hold for its commands."""
+    parent = click.get_current_context().parent
+    above = parent.params if parent else {}
+    chosen = data_dir or above.get("data_dir")
+    settings = load_settings(config or above.get("config"), {"data_dir": chosen} if chosen else None)
+    with open_api(settings) as api:
+        function(api, as_json=as_json or above.get("as_json", False), **values)
 
 
 def show_json(value: dict[str, Any]) -> None:

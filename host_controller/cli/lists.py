@@ -7,7 +7,7 @@ from typing import Any
 import click
 from rich.table import Table
 
-from host_controller.cli.api_options import api_command, console, note_offline, show_json
+from host_controller.cli.api_options import api_command, api_options, call_with_api, console, note_offline, show_json
 from host_controller.client import ApiClient
 from host_controller.rules.states import MessageState
 
@@ -94,16 +94,14 @@ def inbox(api: ApiClient, as_json: bool, limit: int) -> None:
 
 @click.group(invoke_without_command=True)
 @click.pass_context
-def optouts(context: click.Context) -> None:
-    """Numbers that must not be written to; without a command: the list."""
+@api_options
+def optouts(context: click.Context, **options: Any) -> None:
+    """Numbers that must not be written to; without a command: the list, newest first."""
     if context.invoked_subcommand is None:
-        context.invoke(list_optouts)
+        call_with_api(_list_optouts, **options)
 
 
-@optouts.command("list")
-@api_command
-def list_optouts(api: ApiClient, as_json: bool) -> None:
-    """The list, newest first."""
+def _list_optouts(api: ApiClient, as_json: bool) -> None:
     answer = api.call("GET", "/optouts")
     if as_json:
         show_json(answer)

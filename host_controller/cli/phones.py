@@ -7,23 +7,21 @@ from typing import Any
 import click
 from rich.table import Table
 
-from host_controller.cli.api_options import api_command, console, note_offline, show_json
+from host_controller.cli.api_options import api_command, api_options, call_with_api, console, note_offline, show_json
 from host_controller.client import ApiClient
 from host_controller.settings import MAX_PARTS
 
 
 @click.group(invoke_without_command=True)
 @click.pass_context
-def phones(context: click.Context) -> None:
-    """The phones of the rack; without a command: the list."""
+@api_options
+def phones(context: click.Context, **options: Any) -> None:
+    """The phones of the rack; without a command: every one in sight, and enrolled ones that are not."""
     if context.invoked_subcommand is None:
-        context.invoke(list_phones)
+        call_with_api(_list_phones, **options)
 
 
-@phones.command("list")
-@api_command
-def list_phones(api: ApiClient, as_json: bool) -> None:
-    """Every phone in sight, and enrolled ones that are not."""
+def _list_phones(api: ApiClient, as_json: bool) -> None:
     answer = api.call("GET", "/phones")
     if as_json:
         show_json(answer)

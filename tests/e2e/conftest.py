@@ -1,0 +1,122 @@
+"""The daemon as a process of its own, on simulated phones."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import urllib.request
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+SMSRACK = [sys.executable, "-m", "host_controller"]
+
+
+class DaemonProcess:
+    """`smsrack run` in a directory with a short name (a socket's path is limited)."""
+
+    def __init__(self, directory: Path, control, eventually, free_port, *, per_minute: int, scale: float = 0.2) -> None:
+        self.directory = directory
+        self.data_dir = directory / "d"
+        self.port = free_port()
+        self.control = control
+        self._eventually = eventually
+        self._config = directory / "smsrack.toml"
+        self._log = (directory / "log").open("ab")
+        phones = ", ".join(f'"{address}"' for address in control.phones)
+        self._config.write_text(
+            f'data_dir = "{self.data_dir}"\ntimings_scale = {scale}\n[web]\nport = {self.port}\n'
+            f"[adb]\nport = {free_port()}\nusb = false\nconnect = [{phones}]\n[phones]\nenrol_all = true\n"
+            f"[new_sims]\nparts_per_minute = {per_minute}\nparts_per_day = 5000\n"
+        )
+        self._process: subprocess.Popen | None = None
+
+    def start(self) -> None:
+        command = [*SMSRACK, "run", "--config", str(self._config)]
+        self._process = subprocess.Popen(command, stdout=self._log, stderr=self._log)
+
+    def wait_up(self) -> None:
+        self._eventually(lambda: self._running() and (self.data_dir / "api.sock").exists(), 30, "the daemon's socket")
+
+    def _running(self) -> bool:
+        assert self._process.poll() is None, (self.directory / "log").read_text()[-3000:]
+        return True
+
+    def kill(self) -> None:
+        self._process.send_signal(signal.SIGKILL)
+        self._process.wait()
+
+    def stop(self) -> int:
+        self._process.terminate()
+        return self._process.wait(60)
+
+    def cli(self, *arguments: str, **options) -> subprocess.CompletedProcess:
+        command = [*SMSRACK, *arguments, "--data-dir", str(self.data_dir)]
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, **options)
+
+    def cli_json(self, *arguments: str):
+        result = self.cli(*arguments, "--json")
+        assert result.returncode == 0, result.stderr
+        return json.loads(result.stdout)
+
+    def totals(self) -> dict[str, int]:
+        return self.cli_json("status")["totals"]
+
+    def counts(self) -> Counter:
+        """States as the database file has them; works while the daemon is dead."""
+        database = self.data_dir / "smsrack.db"
+        if not database.exists():
+            return Counter()
+        with sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=10) as db:
+            try:
+                return Counter(dict(db.execute("SELECT state, count(*) FROM message GROUP BY state")))
+            except sqlite3.OperationalError:
+                return Counter()
+
+    def page(self, path: str = "/") -> str:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as answer:
+            return answer.read().decode()
+
+    def close(self) -> None:
+        if self._process and self._process.poll() is None:
+            self.stop()
+        self._log.close()
+
+
+def air_counts(control) -> Counter:
+    """How often each (number, text) left, counted by its first part."""
+    return Counter((part["to"], part["message"], part["phone"]) for part in control.air() if part["part"] == 1)
+
+
+@pytest.fixture
+def make_daemon(eventually):
+    from contextlib import ExitStack
+
+    with ExitStack() as stack:
+
+        def make(control, **options) -> DaemonProcess:
+            directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sr")))
+            daemon = DaemonProcess(directory, control, eventually, _free_port, **options)
+            stack.callback(daemon.close)
+            return daemon
+
+        yield make
+
+
+def _free_port() -> int:
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture
+def kills() -> int:
+    return int(os.environ.get("SMSRACK_TEST_KILLS", "5"))
