@@ -39,6 +39,8 @@ class Round:
     new_inbound: int
     unproven: int
     """Open attempts that still lack their proof."""
+    late_sighted: bool
+    """A row of an attempt that was given up was seen for the first time: a second look should come soon."""
 
 
 class Confirmation:
@@ -77,7 +79,8 @@ class Confirmation:
             self._store.write(lambda session: self._settle(session, judgement))
         settled = {*judgement.confirmed, *judgement.withdrawn}
         unproven = sum(attempt.is_open and attempt.attempt_id not in settled for attempt in wanted)
-        return Round(rows.phone_clock_ms, new_inbound, unproven)
+        late_sighted = any(not attempt.is_open and attempt.attempt_id in judgement.sighted for attempt in wanted)
+        return Round(rows.phone_clock_ms, new_inbound, unproven, late_sighted)
 
     def _judge(
         self, phone_id: int, wanted: Sequence[UnprovenAttempt], sent: Sequence[SentRow], now_s: float

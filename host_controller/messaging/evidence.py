@@ -44,6 +44,8 @@ class Judgement:
     """Attempt id -> the row that was seen twice."""
     withdrawn: tuple[int, ...]
     """Attempts whose row was there and is gone: the phone marked them failed, after they may have left."""
+    sighted: frozenset[int]
+    """Attempts whose row is there and waits for its second sight."""
 
 
 class Sightings:
@@ -67,4 +69,4 @@ class Sightings:
             elif row is not None and seen is not None and now_s - seen[1] >= self._second_read_s:
                 confirmed[attempt_id] = row
                 del self._first_seen[attempt_id]
-        return Judgement(confirmed, tuple(withdrawn))
+        return Judgement(confirmed, tuple(withdrawn), frozenset(self._first_seen))

@@ -156,7 +156,8 @@ class _Session:
         late = now_s >= self._next_late_round_s
         result = self._confirmation.read(self._phone.driver, self._enrolled.phone_id, late=late, now_s=now_s)
         if late:
-            self._next_late_round_s = now_s + self._timings.late_round_s
+            wait_s = self._timings.second_read_s if result.late_sighted else self._timings.late_round_s
+            self._next_late_round_s = now_s + wait_s
         self._phone_clock_ms = result.phone_clock_ms
         if result.new_inbound:
             self._active_until_s = now_s + self._timings.active_after_inbound_s

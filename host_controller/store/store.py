@@ -10,8 +10,11 @@ from typing import Any, TypeVar
 
 from alembic import command
 from alembic.config import Config
+from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.orm import Session
+
+from host_controller.errors import DataDirectoryError
 
 T = TypeVar("T")
 # A backup may hold the file; longer than this and the caller is told instead of hanging.
@@ -53,7 +56,10 @@ class Store:
         config.set_main_option("path_separator", "os")
         with self._write_lock, self._writer.begin() as connection:
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            try:
+                command.upgrade(config, "head")
+            except CommandError as error:
+                raise DataDirectoryError("the database is of a newer smsrack; install that version") from error
 
 
 def _use_explicit_transactions(engine: Engine) -> None:

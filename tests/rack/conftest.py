@@ -134,7 +134,7 @@ def make_rack(tmp_path):
 
     def make(**overrides) -> TestRack:
         values = {
-            "timings_scale": 0.02,
+            "timings_scale": 0.01,
             "phones": {"enrol_all": True},
             "new_sims": {"parts_per_minute": 6000, "parts_per_day": None},
             **overrides,
