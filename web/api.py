@@ -212,7 +212,9 @@ def _checked(model: type[Model], values: Json) -> Model:
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
+        found = error.errors(include_url=False, include_input=False)
+        # A misspelt field is also a missing one: its own name says more.
+        first = min(found, key=lambda entry: entry["type"] != "extra_forbidden")
         place = ".".join(map(str, first["loc"]))
         if first["type"] == "extra_forbidden":
             known = list(model.model_fields) if len(first["loc"]) == 1 else list(MessageBody.model_fields)

@@ -30,9 +30,12 @@ class DataDirectory:
     def locked(self) -> Iterator[DataDirectory]:
         """Hold the directory for as long as the block lasts. Raises DataDirectoryError."""
         self._take()
+        # Everything that is made from here on is for this user only.
+        umask = os.umask(0o077)
         try:
             yield self
         finally:
+            os.umask(umask)
             self._lock.release()
 
     def checked_socket(self) -> Path:
@@ -61,5 +64,3 @@ class DataDirectory:
             ) from error
         except OSError as error:
             raise DataDirectoryError(f"cannot use {self.path} as data directory: {error.strerror}") from error
-        # Everything that is made from here on is for this user only.
-        os.umask(0o077)

@@ -24,7 +24,7 @@ ALLOWED = {
 }
 
 
-@pytest.mark.parametrize(("old", "new"), itertools.product(S, S))
+@pytest.mark.parametrize(("old", "new"), list(itertools.product(S, S)))
 def test_every_pair(old, new):
     if (old, new) in ALLOWED:
         check_transition(old, new)
