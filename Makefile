@@ -3,13 +3,17 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint format clean
+.PHONY: demo test soak lint format clean
 
 demo: $(VENV)/.runtime
 	@$(BIN)/smsrack demo $(ARGS)
 
 test: lint
 	$(BIN)/pytest $(ARGS)
+
+# The long runs: the daemon killed 20 times in mid-send.
+soak: $(VENV)/.dev
+	SMSRACK_TEST_KILLS=20 $(BIN)/pytest tests/e2e/test_kill.py $(ARGS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
