@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, and_, func, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from device_drivers.base import SentRow
@@ -66,32 +66,36 @@ def next_candidate(session: Session, phone_id: int, *, now: datetime, actor: str
 
     A (number, text) that this phone has in flight is passed over: two equal rows could not be told apart.
     """
-    in_flight = set(
-        session.execute(
-            select(MessageRecord.msisdn, MessageRecord.text)
-            .join(AttemptRecord, AttemptRecord.message_id == MessageRecord.id)
-            .where(AttemptRecord.phone_id == phone_id, AttemptRecord.state.in_(OPEN_ATTEMPTS))
-        )
-    )
+    in_flight = session.execute(
+        select(MessageRecord.msisdn, MessageRecord.text)
+        .join(AttemptRecord, AttemptRecord.message_id == MessageRecord.id)
+        .where(AttemptRecord.phone_id == phone_id, AttemptRecord.state.in_(OPEN_ATTEMPTS))
+    ).all()
     if len(in_flight) >= MAX_UNCONFIRMED:
         return None
-    after = 0
-    while True:
-        queued = session.scalars(
-            select(MessageRecord)
-            .where(MessageRecord.state == MessageState.QUEUED, MessageRecord.id > after)
-            .order_by(MessageRecord.id)
-            .limit(_LOOK_AHEAD)
-        ).all()
-        if not queued:
-            return None
+    query = (
+        select(MessageRecord)
+        .where(
+            MessageRecord.state == MessageState.QUEUED,
+            tuple_(MessageRecord.msisdn, MessageRecord.text).not_in(in_flight),
+        )
+        .order_by(MessageRecord.id)
+        .limit(_LOOK_AHEAD)
+    )
+    while queued := session.scalars(query).all():
         refused = opted_out(session, [message.msisdn for message in queued])
         for message in queued:
-            if message.msisdn in refused:
-                _cancel_opted_out(session, message, now, actor)
-            elif (message.msisdn, message.text) not in in_flight:
+            if message.msisdn not in refused:
                 return Candidate(message.id, message.part_count)
-        after = queued[-1].id
+            _cancel_opted_out(session, message, now, actor)
+        session.flush()
+    return None
+
+
+def is_queue_empty(session: Session) -> bool:
+    """Tell whether nothing is queued at all."""
+    query = select(MessageRecord.id).where(MessageRecord.state == MessageState.QUEUED).limit(1)
+    return session.scalar(query) is None
 
 
 def record_intent(

@@ -115,7 +115,7 @@ class Lane:
         self._phone.note_error(error.reason, self._services.clock())
         # Doubt about the link is doubt about the phone: start over with reading it before anything is sent.
         self._session = None
-        self._phone.update(enrolled=None)
+        self._phone.update(enrolled=None, waiting_for=None, waiting_until=None)
         self._next_enrol_s = time.monotonic() + self._timings.link_retry_s
 
 

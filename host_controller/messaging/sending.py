@@ -46,6 +46,9 @@ class Sending:
         blocked = self._choice.choose(1, self._clock(), usable_slots)
         if isinstance(blocked, Wait):
             return blocked  # Spares the queue a look when no SIM may send even a single part.
+        with self._store.reading() as session:
+            if attempts.is_queue_empty(session):
+                return Idle()  # Spares a hundred idle lanes the wait for the only writer.
         taken = self._store.write(lambda session: self._take(session, phone_clock_ms, usable_slots))
         if isinstance(taken, (Idle, Wait)):
             return taken
