@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from rich.console import Console
 from host_controller.client import ApiClient, open_api
 from host_controller.settings import load_settings
 
+# Wide enough for the widest table.
+_PIPE_COLUMNS = 220
 _PATH = click.Path(path_type=Path)
 _OPTIONS = (
     click.option("--config", type=_PATH, help="The daemon's settings file, if it has one."),
@@ -58,8 +61,8 @@ def show_json(value: dict[str, Any]) -> None:
 
 
 def console() -> Console:
-    """Where tables go; markup in message texts stays text."""
-    return Console(markup=False, highlight=False, soft_wrap=False)
+    """Where tables go; markup in message texts stays text, and a pipe gets lines that are not wrapped."""
+    return Console(markup=False, highlight=False, width=None if sys.stdout.isatty() else _PIPE_COLUMNS)
 
 
 def note_offline(api: ApiClient) -> None:

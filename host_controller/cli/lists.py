@@ -127,7 +127,7 @@ def add_optout(api: ApiClient, as_json: bool, number: str) -> None:
 def _table(*columns: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold", no_wrap=column not in ("text", "why", "by"))
     return table
 
 

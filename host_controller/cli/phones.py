@@ -29,7 +29,7 @@ def _list_phones(api: ApiClient, as_json: bool) -> None:
     note_offline(api)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("phone", "model", "status", "battery", "SIM", "operator", "signal", "today", "id"):
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold", no_wrap=column in ("phone", "status", "signal"))
     for phone in answer["phones"]:
         battery = "" if phone["battery_percent"] is None else f"{phone['battery_percent']} %"
         head = (phone["serial"], phone["model"] or "", phone["status"], battery)

@@ -39,6 +39,7 @@ def run(
     logging.basicConfig(
         level=logging.DEBUG if verbose else logging.INFO, format="%(asctime)s %(levelname)-7s %(message)s"
     )
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     overrides: dict[str, Any] = {"web": {"port": port}} if port else {}
     if data_dir:
         overrides["data_dir"] = data_dir
