@@ -19,6 +19,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from host_controller.errors import ConfigError
 
 ADB_VARIABLE = "SMSRACK_ADB"
+ODOO_PASSWORD_VARIABLE = "SMSRACK_ODOO_PASSWORD"  # noqa: S105 - the name of a variable
 MAX_PARTS = 10
 
 
@@ -97,6 +98,33 @@ class NewSimSettings(_Section):
     """A message of the longest kind must fit into a day."""
 
 
+class OdooSettings(_Section):
+    """The pull connection to Odoo; without a url there is none."""
+
+    url: str | None = None
+    """Like https://odoo.example.com."""
+    database: str = ""
+    user: str = ""
+    password_file: Path | None = None
+    """A file with the user's API key or password; SMSRACK_ODOO_PASSWORD wins."""
+    poll_s: Annotated[float, Field(ge=1)] = 10.0
+    """Seconds between two rounds."""
+    call_limit_s: Annotated[float, Field(ge=1, le=120)] = 30.0
+    """Longest time that one call may take."""
+
+    def password(self) -> str:
+        """Read the secret. Raises ConfigError."""
+        from_environment = os.environ.get(ODOO_PASSWORD_VARIABLE)
+        if from_environment:
+            return from_environment
+        if self.password_file is None:
+            raise ConfigError(f"no password for Odoo; set odoo.password_file or {ODOO_PASSWORD_VARIABLE}")
+        try:
+            return self.password_file.expanduser().read_text("utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"cannot read odoo.password_file {self.password_file}: {error}") from error
+
+
 class Settings(_Section):
     """All settings, checked."""
 
@@ -110,6 +138,7 @@ class Settings(_Section):
     messages: MessageSettings = MessageSettings()
     phones: PhoneSettings = PhoneSettings()
     new_sims: NewSimSettings = NewSimSettings()
+    odoo: OdooSettings = OdooSettings()
 
     @property
     def zone(self) -> ZoneInfo:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
@@ -20,10 +20,17 @@ from host_controller.fleet.joining import Joining
 from host_controller.fleet.rack import PhoneFinder, Rack
 from host_controller.inbox.receive import Inbox
 from host_controller.messaging.lane import LaneServices
+from host_controller.messaging.lanes import Lanes
+from host_controller.messaging.sweep import sweep_overdue
 from host_controller.rules.timings import Timings
+from host_controller.scheduler import Clock
 from host_controller.settings import Settings
 from host_controller.store.data_dir import DataDirectory
 from host_controller.store.store import Store
+from odoo_sync.client import OdooClient
+from odoo_sync.pull import Pull
+from odoo_sync.push_results import PushResults
+from odoo_sync.sync import OdooSync
 from web import Services, create_app, make_api, make_pages
 
 LOOPBACK = "127.0.0.1"
@@ -70,10 +77,10 @@ class Controller:
     store: Store
     rack: Rack
     bells: Bells
-    lane_services: LaneServices
+    lanes: Lanes
+    clock: Clock
     adb_server: AdbServer | None
     surfaces: tuple[Surface, ...]
-    clock: Callable[[], datetime]
 
 
 def build_controller(settings: Settings, data: DataDirectory) -> Controller:
@@ -98,9 +105,29 @@ def build_controller(settings: Settings, data: DataDirectory) -> Controller:
         timings=timings,
         clock=utc_now,
     )
-    services = Services(store, rack, bells, settings, utc_now)
+    lanes = Lanes(lane_services)
+    clock = Clock()
+    clock.every(timings.watch_s, "phones", lambda: lanes.open(rack.watch()))
+    clock.every(timings.watch_s, "overdue", lambda: sweep_overdue(store, timings, utc_now()))
+    clock.every(timings.read_idle_s, "inbox", lanes.ask_to_read)
+    clock.every(timings.health_s, "health", lanes.ask_for_health)
+    if settings.odoo.url:
+        clock.every(settings.odoo.poll_s, "odoo", _odoo_sync(settings, store, bells).run)
+    services = Services(store, rack, bells, settings, utc_now, clock.jobs)
     surfaces = _surfaces(services, data)
-    return Controller(settings, timings, store, rack, bells, lane_services, adb_server, surfaces, utc_now)
+    return Controller(settings, timings, store, rack, bells, lanes, clock, adb_server, surfaces)
+
+
+def make_odoo_client(settings: Settings) -> OdooClient:
+    """Give a client for the Odoo of the settings. Raises ConfigError."""
+    if not settings.odoo.url:
+        raise ConfigError("no Odoo is set; write odoo.url, odoo.database and odoo.user into the settings file")
+    return OdooClient(settings.odoo, settings.odoo.password())
+
+
+def _odoo_sync(settings: Settings, store: Store, bells: Bells) -> OdooSync:
+    client = make_odoo_client(settings)
+    return OdooSync(Pull(client, store, settings.messages, utc_now, bells), PushResults(client, store, utc_now))
 
 
 def make_api_app(services: Services) -> Flask:

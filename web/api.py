@@ -101,6 +101,7 @@ def _add_messages(api: Blueprint, services: Services) -> None:
             "trouble": services.rack.trouble if services.rack else None,
             "totals": {"accepted": sum(totals.values()), **totals, "parts": parts, "opted_out": opted_out},
             "phones": phones,
+            "jobs": [as_json(job) for job in services.jobs()],
         }
 
     @api.post("/messages")

@@ -53,6 +53,11 @@ def make_pages(services: Services) -> Blueprint:
         response.add_etag()
         return response.make_conditional(request)
 
+    @pages.get("/jobs")
+    def jobs() -> str:
+        """What the clock runs; it changes at every look."""
+        return render_template("jobs.html", jobs=services.jobs())
+
     @pages.post("/messages")
     def send() -> Any:
         form = SendForm()
@@ -83,4 +88,5 @@ def _state(services: Services) -> dict[str, Any]:
             "inbound": queries.list_inbound(session, limit=_RECENT),
             "opted_out": queries.count_opt_outs(session),
             "waiting": waiting(services),
+            "jobs": services.jobs(),
         }

@@ -15,6 +15,7 @@ from host_controller.fleet.rack import Rack
 from host_controller.messaging.submit import Accepted, Draft, Rejected, submit
 from host_controller.messaging.transitions import cancel_queued
 from host_controller.rules.states import FailureCode
+from host_controller.scheduler import JobView
 from host_controller.settings import Settings
 from host_controller.store.models import SimRecord
 from host_controller.store.store import Store
@@ -31,6 +32,8 @@ class Services:
     bells: Bells
     settings: Settings
     clock: Callable[[], datetime]
+    jobs: Callable[[], Sequence[JobView]] = tuple
+    """What the clock runs."""
 
     def submit(self, drafts: Sequence[Draft], actor: str) -> list[Accepted | Rejected]:
         """Take messages in and wake the lanes."""

@@ -13,6 +13,7 @@ from host_controller.fleet.phone import PhoneStatus, PhoneView, RackSim
 from host_controller.rules.limits import local_day_start
 from host_controller.rules.states import MessageState
 from host_controller.rules.waiting import WaitReason
+from host_controller.scheduler import JobView
 from host_controller.store import queries
 from host_controller.store.models import PhoneRecord
 from host_controller.store.queries import EventView, InboundView, MessageView, OptOutView
@@ -170,7 +171,7 @@ def message_json(view: MessageView, why: Waiting) -> dict[str, Any]:
     )
 
 
-def as_json(value: PhoneCard | EventView | InboundView | OptOutView | dict[str, Any]) -> dict[str, Any]:
+def as_json(value: PhoneCard | JobView | EventView | InboundView | OptOutView | dict[str, Any]) -> dict[str, Any]:
     """Plain JSON values; times as ISO 8601 in UTC."""
     values = value if isinstance(value, dict) else asdict(value)
     return {key: _plain(item) for key, item in values.items()}

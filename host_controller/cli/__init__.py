@@ -9,6 +9,7 @@ import click
 from host_controller import __version__
 from host_controller.cli.demo import demo
 from host_controller.cli.lists import inbox, messages, optouts, status
+from host_controller.cli.odoo import odoo
 from host_controller.cli.phones import phones
 from host_controller.cli.run import run
 from host_controller.cli.send import send
@@ -27,7 +28,7 @@ def cli() -> None:
     """
 
 
-for command in (run, demo, simulate, send, messages, status, phones, inbox, optouts):
+for command in (run, demo, simulate, send, messages, status, phones, inbox, optouts, odoo):
     cli.add_command(command)
 
 

@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from host_controller.cli.csv_file import read_csv
+from host_controller.cli.fake_odoo import fake_odoo
 from host_controller.cli.send import submit_rows
 from host_controller.cli.signals import stop_signals
 from host_controller.cli.simulated_rack import SimulatedRack, simulated_rack
@@ -36,6 +37,8 @@ _GUARD_PARTS = 10_000
 _FAST = {"timings_scale": 0.2, "new_sims": {"parts_per_minute": 600, "parts_per_day": 500}}
 _SETTLE_LIMIT_S = 1800.0
 _POLL_S = 0.25
+_PAGE = 1000
+_ODOO_LIMIT_S = 30.0
 # Subscribers of the sample who answer once. The first one opts out; the last one only asks about opening hours.
 _ANSWERS = {
     "+420605000111": "STOP",
@@ -55,9 +58,12 @@ class _Demo:
 @click.option("--csv", "csv_path", type=click.Path(path_type=Path), help="Messages to send, instead of the sample.")
 @click.option("--port", type=click.IntRange(1, 65535), default=8765, show_default=True, help="Port of the site.")
 @click.option("--stock-guard", is_flag=True, help="Android's own limit, a real radio's speed, the real pace.")
+@click.option("--odoo-fake", is_flag=True, help="Also a campaign of 20 messages from a fake Odoo.")
 @click.option("--exit", "exit_when_done", is_flag=True, help="End when every message has ended.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
-def demo(csv_path: Path | None, port: int, stock_guard: bool, exit_when_done: bool, as_json: bool) -> None:
+def demo(
+    csv_path: Path | None, port: int, stock_guard: bool, odoo_fake: bool, exit_when_done: bool, as_json: bool
+) -> None:
     """Send a CSV file through four simulated phones and the real adb server; then show the site."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
     rows = read_csv(csv_path or _sample())
@@ -67,13 +73,18 @@ def demo(csv_path: Path | None, port: int, stock_guard: bool, exit_when_done: bo
         data_dir = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="smsrack-demo-"))) / "data"
         rack = stack.enter_context(simulated_rack(_PHONES, options))
         settings = _settings(data_dir, rack, port, stock_guard)
+        odoo = stack.enter_context(fake_odoo(data_dir.parent)) if odoo_fake else None
+        if odoo:
+            settings = settings.model_copy(update={"odoo": odoo.settings})
         stack.enter_context(running_daemon(settings))
         run = _Demo(stack.enter_context(open_api(settings)), SimulatorControl(rack.control), time.monotonic())
         run.control.set_answers(_ANSWERS)
         _announce(settings, rack, stock_guard)
         result = submit_rows(run.api, rows)
-        _watch_until_settled(run, result["accepted"])
+        _watch_until_settled(run, result["accepted"] + (odoo.message_count if odoo else 0))
         summary = _summary(run, result)
+        if odoo:
+            summary["odoo_traces"] = odoo.wait_for_traces(_ODOO_LIMIT_S)
         click.echo(json.dumps(summary, ensure_ascii=False)) if as_json else _print_summary(summary)
         if not exit_when_done:
             click.echo(f"The site is on http://127.0.0.1:{port}/ until Ctrl-C.", err=True)
@@ -128,8 +139,8 @@ def _watch_until_settled(run: _Demo, accepted: int) -> None:
         while time.monotonic() < deadline:
             totals = run.api.call("GET", "/status")["totals"]
             moving = totals[MessageState.QUEUED] + totals[MessageState.SUBMITTING]
-            advance(accepted - moving)
-            if moving == 0:
+            advance(totals["accepted"] - moving)
+            if moving == 0 and totals["accepted"] >= accepted:
                 return
             time.sleep(_POLL_S)
 
@@ -146,13 +157,10 @@ def _summary(run: _Demo, result: dict[str, Any]) -> dict[str, Any]:
     """Figures of ours, and beside them what the simulator's air log says."""
     seconds = time.monotonic() - run.started_s
     totals = run.api.call("GET", "/status")["totals"]
-    accepted = Counter(
-        (message["number"], message["text"])
-        for message in (run.api.call("GET", f"/messages/{id_}") for id_ in result["accepted_ids"])
-    )
+    accepted = Counter((message["number"], message["text"]) for message in _all_messages(run.api))
     air = run.control.air()
     return {
-        "accepted": result["accepted"],
+        "accepted": totals["accepted"],
         "rejected": len(result["rejected"]),
         "rejected_rows": result["rejected"],
         **{state.value: totals[state] for state in MessageState},
@@ -166,9 +174,18 @@ def _summary(run: _Demo, result: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _all_messages(api: ApiClient) -> Iterator[dict[str, Any]]:
+    before = None
+    while page := api.call("GET", "/messages", limit=_PAGE, before=before)["messages"]:
+        yield from page
+        before = page[-1]["id"]
+
+
 def _print_summary(summary: dict[str, Any]) -> None:
     for name, value in summary.items():
-        if name != "rejected_rows":
+        if name == "odoo_traces":
+            click.echo("traces in Odoo: " + ", ".join(f"{count} {status}" for status, count in value.items()))
+        elif name != "rejected_rows":
             click.echo(f"{name.replace('_', ' '):<12}{value:>8}")
     for entry in summary["rejected_rows"]:
         click.echo(f"row {entry['row']} was rejected: {entry['reason']}")

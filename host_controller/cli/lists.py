@@ -26,6 +26,11 @@ def status(api: ApiClient, as_json: bool) -> None:
     note_offline(api)
     for name, count in answer["totals"].items():
         click.echo(f"{name.replace('_', ' '):<12}{count:>8}")
+    for job in answer["jobs"]:
+        ran = f"last run {job['last_run_at']} took {job['duration_s']:.3f} s" if job["last_run_at"] else "not yet run"
+        click.echo(f"job {job['name']:<9} every {job['interval_s']:g} s, {ran}, next {job['next_run_at']}")
+        if job["last_error"]:
+            click.echo(f"    {job['last_error']}")
     ready = sum(phone["status"] == "ready" for phone in answer["phones"])
     click.echo(f"\n{ready} of {len(answer['phones'])} phones ready")
     if answer["trouble"]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from device_drivers.errors import DriverError, NotSubmittedError, SubmitRejectedError
@@ -41,6 +42,14 @@ class LaneServices:
     clock: Callable[[], datetime]
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What the clock has asked a lane for."""
+
+    read: threading.Event = field(default_factory=threading.Event)
+    health: threading.Event = field(default_factory=threading.Event)
+
+
 class Lane:
     """Drives one phone until it is stopped. Everything that must survive is in the store."""
 
@@ -52,12 +61,23 @@ class Lane:
         self._bell = services.bells.hang()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=self._actor, daemon=True)
+        self._asked = Asked()
         self._session: _Session | None = None
         self._next_enrol_s = 0.0
 
     def start(self) -> None:
         """Begin."""
         self._thread.start()
+
+    def ask_to_read(self) -> None:
+        """A reading round is due."""
+        self._asked.read.set()
+        self._bell.set()
+
+    def ask_for_health(self) -> None:
+        """A look at the phone's health is due."""
+        self._asked.health.set()
+        self._bell.set()
 
     def stop(self) -> None:
         """Ask the lane to end after what it is doing now."""
@@ -106,7 +126,7 @@ class Lane:
         joined = self._services.joining.join(self._phone)
         if joined is None:
             return self._timings.enrol_retry_s
-        self._session = _Session(self._phone, self._services, *joined, self._actor)
+        self._session = _Session(self._phone, self._services, *joined, self._actor, self._asked)
         return 0
 
     def _note_trouble(self, error: DriverError) -> None:
@@ -123,8 +143,18 @@ class _Session:
     """The time between a phone's coming and its going."""
 
     def __init__(
-        self, phone: RackPhone, services: LaneServices, enrolled: Enrolled, phone_clock_ms: int, actor: str
+        self,
+        phone: RackPhone,
+        services: LaneServices,
+        enrolled: Enrolled,
+        phone_clock_ms: int,
+        actor: str,
+        asked: Asked,
     ) -> None:
+        self._asked = asked
+        # Both come first, whatever the clock says.
+        asked.read.set()
+        asked.health.set()
         self._phone = phone
         self._services = services
         self._timings = services.timings
@@ -135,24 +165,26 @@ class _Session:
         self._sending = Sending(services.store, enrolled.phone_id, choice, services.clock, actor)
         with services.store.reading() as session:
             self._first_attempt_id = attempts.last_attempt_id(session)
-        self._next_read_s = self._next_health_s = self._next_late_round_s = 0.0
+        self._next_read_s = math.inf
+        self._next_late_round_s = 0.0
         self._active_until_s = 0.0
 
     def step(self) -> float:
         """See Lane: reading comes first, also before the first send, then health, then sending."""
         now_s = time.monotonic()
-        if now_s >= self._next_read_s:
+        if now_s >= self._next_read_s or self._asked.read.is_set():
             self._read(now_s)
             return 0
-        if now_s >= self._next_health_s:
-            self._read_health(now_s)
+        if self._asked.health.is_set():
+            self._read_health()
             return 0
-        pause_s = min(self._next_read_s, self._next_health_s) - now_s
+        pause_s = self._next_read_s - now_s
         if self._phone.view().hold:
             return pause_s
         return min(pause_s, self._send(pause_s))
 
     def _read(self, now_s: float) -> None:
+        self._asked.read.clear()
         late = now_s >= self._next_late_round_s
         result = self._confirmation.read(self._phone.driver, self._enrolled.phone_id, late=late, now_s=now_s)
         if late:
@@ -162,13 +194,14 @@ class _Session:
         if result.new_inbound:
             self._active_until_s = now_s + self._timings.active_after_inbound_s
         active = result.unproven > 0 or now_s < self._active_until_s
-        self._next_read_s = time.monotonic() + (self._timings.read_active_s if active else self._timings.read_idle_s)
+        # A phone that has nothing to do is read when the clock says so.
+        self._next_read_s = time.monotonic() + self._timings.read_active_s if active else math.inf
         self._hold_if_unproven()
 
-    def _read_health(self, now_s: float) -> None:
+    def _read_health(self) -> None:
+        self._asked.health.clear()
         health = self._phone.driver.read_health()
         self._phone.update(health=health)
-        self._next_health_s = now_s + self._timings.health_s
         if {sim.sim for sim in self._enrolled.sims} != set(health.subscriptions):
             raise DriverError(self._phone.serial, "its SIMs have changed; it is enrolled anew")
 

@@ -59,7 +59,9 @@ class Rejected:
 
 
 @dataclass(frozen=True)
-class _Checked:
+class Checked:
+    """A draft that may be sent, as far as can be told without the opt-out list."""
+
     msisdn: Msisdn
     text: SmsText
     part_count: int
@@ -70,11 +72,12 @@ def submit(
     store: Store, settings: MessageSettings, drafts: Sequence[Draft], *, now: datetime, actor: str
 ) -> list[Accepted | Rejected]:
     """Accept or reject each draft by itself, in order. What is accepted survives a crash from here on."""
-    checked = [_check(draft, settings) for draft in drafts]
-    return store.write(lambda session: _insert(session, checked, now, actor))
+    checked = [check(draft, settings) for draft in drafts]
+    return store.write(lambda session: accept_all(session, checked, now=now, actor=actor))
 
 
-def _check(draft: Draft, settings: MessageSettings) -> _Checked | Rejected:
+def check(draft: Draft, settings: MessageSettings) -> Checked | Rejected:
+    """Normalise and check one draft."""
     try:
         msisdn = parse_msisdn(draft.number, settings.home_region)
         refusal = destination_refusal(msisdn, settings.allowed_regions)
@@ -86,15 +89,16 @@ def _check(draft: Draft, settings: MessageSettings) -> _Checked | Rejected:
             raise TooManyPartsError(
                 f"the text needs {part_count} parts and {settings.max_parts} are allowed; shorten it"
             )
-        return _Checked(msisdn, text, part_count, draft.ref)
+        return Checked(msisdn, text, part_count, draft.ref)
     except ControllerError as error:
         return Rejected(error.code, str(error))
 
 
-def _insert(
-    session: Session, checked: Sequence[_Checked | Rejected], now: datetime, actor: str
+def accept_all(
+    session: Session, checked: Sequence[Checked | Rejected], *, now: datetime, actor: str
 ) -> list[Accepted | Rejected]:
-    refused = opted_out(session, [draft.msisdn.e164 for draft in checked if isinstance(draft, _Checked)])
+    """Queue what may be sent, in the caller's transaction; opted-out numbers are refused here."""
+    refused = opted_out(session, [draft.msisdn.e164 for draft in checked if isinstance(draft, Checked)])
     outcomes: list[Accepted | Rejected] = []
     added: list[int] = []
     for draft in checked:
@@ -107,7 +111,7 @@ def _insert(
     return outcomes
 
 
-def _insert_one(session: Session, draft: _Checked, refused: set[str], now: datetime) -> Accepted | Rejected:
+def _insert_one(session: Session, draft: Checked, refused: set[str], now: datetime) -> Accepted | Rejected:
     if draft.ref is not None:
         known = session.scalar(select(MessageRecord).where(MessageRecord.ref == draft.ref))
         if known is not None:
@@ -129,7 +133,7 @@ def _insert_one(session: Session, draft: _Checked, refused: set[str], now: datet
     return Accepted(message_id, draft.part_count, repeated=False)
 
 
-def _same_ref(known: MessageRecord, draft: _Checked) -> Accepted | Rejected:
+def _same_ref(known: MessageRecord, draft: Checked) -> Accepted | Rejected:
     if (known.msisdn, known.text) == (draft.msisdn.e164, draft.text.reveal()):
         return Accepted(known.id, known.part_count, repeated=True)
     error = RefConflictError("this ref belongs to a message with another number or text; use a new one")

@@ -195,6 +195,28 @@ class OptOutRecord(Base):
     inbound: Mapped[InboundRecord | None] = relationship()
 
 
+class OdooSmsRecord(Base):
+    """A row of an Odoo's `sms.sms` that we hold, and what Odoo has heard of it."""
+
+    __tablename__ = "odoo_sms"
+    __table_args__ = (
+        UniqueConstraint("database", "uuid"),
+        Index("ix_odoo_sms_reported", "database", "reported"),
+        Index("ix_odoo_sms_message_id", "message_id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    database: Mapped[str] = mapped_column(String(128))
+    sms_id: Mapped[int]
+    uuid: Mapped[str] = mapped_column(String(32))
+    number: Mapped[str | None]
+    body: Mapped[str | None]
+    message_id: Mapped[int | None] = mapped_column(ForeignKey("message.id"))
+    refusal: Mapped[str | None] = mapped_column(String(32))
+    reported: Mapped[str | None] = mapped_column(String(32))
+    reported_at: Mapped[datetime | None]
+
+
 def table_columns() -> dict[str, list[str]]:
     """Give every table's columns, for the check that docs/tables.md names them all."""
     tables: dict[str, Any] = Base.metadata.tables

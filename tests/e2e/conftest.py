@@ -37,6 +37,9 @@ class DaemonProcess:
         )
         self._process: subprocess.Popen | None = None
 
+    def add_settings(self, toml: str) -> None:
+        self._config.write_text(self._config.read_text() + toml)
+
     def start(self) -> None:
         command = [*SMSRACK, "run", "--config", str(self._config)]
         self._process = subprocess.Popen(command, stdout=self._log, stderr=self._log)

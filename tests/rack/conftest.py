@@ -74,6 +74,7 @@ class TestRack:
             utc_now,
         )
         self.lanes: list[Lane] = []
+        self._next_round = 0.0
 
     def plug_in(self, *phones):
         for phone in phones:
@@ -107,12 +108,21 @@ class TestRack:
             query = select(MessageEvent.new_state).where(MessageEvent.message_id == message_id)
             return list(session.scalars(query.order_by(MessageEvent.id)))
 
+    def tick(self):
+        """What the clock does: look at the phones, ask for rounds, sweep."""
+        sweep_overdue(self.store, self.timings, utc_now())
+        self.look()
+        now = time.monotonic()
+        if now >= self._next_round:
+            self._next_round = now + self.timings.read_idle_s
+            for lane in self.lanes:
+                lane.ask_to_read()
+
     def wait_until(self, condition: Callable[[], bool], limit_s: float = _LIMIT_S) -> None:
         deadline = time.monotonic() + limit_s
         while not condition():
             assert time.monotonic() < deadline, f"not reached within {limit_s} s; states: {self.states()}"
-            sweep_overdue(self.store, self.timings, utc_now())
-            self.look()
+            self.tick()
             time.sleep(0.01)
 
     def wait_settled(self) -> list[MessageState]:

@@ -1,0 +1,78 @@
+"""`smsrack odoo`: look at the connection to Odoo, or stand in for one."""
+
+from __future__ import annotations
+
+import json
+import threading
+from pathlib import Path
+from typing import Any
+
+import click
+import waitress
+
+from host_controller.cli.signals import stop_signals
+from host_controller.errors import ConfigError
+from host_controller.settings import load_settings
+from host_controller.wiring import make_odoo_client
+from odoo_sync.errors import OdooSyncError
+from odoo_sync.fake import FakeOdoo, make_app
+
+_FAKE_NUMBER = "+4207771230{:02d}"
+
+
+@click.group()
+def odoo() -> None:
+    """The connection to Odoo; docs/odoo.md says how to set it up."""
+
+
+@odoo.command()
+@click.option("--config", type=click.Path(path_type=Path), required=True, help="The daemon's settings file.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document instead of lines.")
+def check(config: Path, as_json: bool) -> None:
+    """Say whether we can log in, what waits there, and which right is missing."""
+    client = make_odoo_client(load_settings(config))
+    findings: list[dict[str, Any]] = []
+    try:
+        findings.append({"check": "server", "ok": True, "words": f"Odoo {client.server_version()}"})
+        rights = client.rights()
+        findings.append({"check": "login", "ok": True, "words": f"into {client.database}"})
+        for right in rights:
+            words = "granted" if right.granted else "missing; give the user a group with this right"
+            findings.append({"check": f"{right.operation} {right.model}", "ok": right.granted, "words": words})
+        if all(right.granted for right in rights):
+            findings.append({"check": "queue", "ok": True, "words": f"{client.count_outgoing()} SMS wait"})
+    except OdooSyncError as error:
+        findings.append({"check": "login" if findings else "server", "ok": False, "words": str(error)})
+    ok = all(finding["ok"] for finding in findings)
+    if as_json:
+        click.echo(json.dumps({"ok": ok, "findings": findings}, indent=2))
+    else:
+        for finding in findings:
+            click.echo(f"{'PASS' if finding['ok'] else 'FAIL'}  {finding['check']}: {finding['words']}")
+    click.get_current_context().exit(0 if ok else 1)
+
+
+@odoo.command()
+@click.option("--port", type=click.IntRange(1, 65535), default=8069, show_default=True)
+@click.option(
+    "--messages", type=click.IntRange(0, 99), default=20, show_default=True, help="SMS of a campaign that wait."
+)
+def fake(port: int, messages: int) -> None:
+    """Stand in for an Odoo: database `odoo`, user `smsrack`, password `secret`."""
+    stand_in = FakeOdoo()
+    stand_in.add_mailing(fake_campaign(messages))
+    try:
+        server = waitress.create_server(make_app(stand_in), host="127.0.0.1", port=port)
+    except OSError as error:
+        raise ConfigError(f"port {port} cannot be used ({error.strerror}); choose another with --port") from error
+    with stop_signals() as stop:
+        thread = threading.Thread(target=server.run, daemon=True)
+        thread.start()
+        click.echo(f"fake Odoo on http://127.0.0.1:{port}/ until Ctrl-C; state: /fake/state, faults: POST /fake/faults")
+        stop.wait()
+        server.close()
+
+
+def fake_campaign(messages: int) -> list[tuple[str, str]]:
+    """Recipients and texts of a made-up campaign."""
+    return [(_FAKE_NUMBER.format(n), f"Zimní výprodej začíná v pondělí. [Odoo {n}]") for n in range(messages)]

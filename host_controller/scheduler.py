@@ -1,0 +1,97 @@
+"""The clock of all periodic work: apscheduler, with misfire and overlap set on purpose.
+
+It never carries single messages: a lane has its own thread and its own wake-ups.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from apscheduler.schedulers.background import BackgroundScheduler
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class JobView:
+    """A periodic job at one moment."""
+
+    name: str
+    interval_s: float
+    last_run_at: datetime | None = None
+    duration_s: float | None = None
+    next_run_at: datetime | None = None
+    last_error: str | None = None
+    """Of the last run; None where that went well."""
+
+
+class Clock:
+    """Runs jobs at intervals, each in a worker thread, never twice at once. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._scheduler = BackgroundScheduler(
+            timezone=UTC,
+            job_defaults={
+                # Late is better than never: apscheduler's own grace of one second would drop a run on a busy host.
+                "misfire_grace_time": None,
+                # After a pause of the host, one run makes up for all.
+                "coalesce": True,
+                # A run that is slower than its interval delays the next one.
+                "max_instances": 1,
+            },
+        )
+        # Its warnings about skipped overlaps are what `max_instances` is for.
+        logging.getLogger("apscheduler").setLevel(logging.ERROR)
+        self._views: dict[str, JobView] = {}
+        self._lock = threading.Lock()
+
+    def every(self, interval_s: float, name: str, work: Callable[[], object]) -> None:
+        """Run `work` now and then at every interval, for as long as the clock runs."""
+        self._views[name] = JobView(name, interval_s)
+        self._scheduler.add_job(
+            self._run,
+            "interval",
+            (name, work),
+            seconds=interval_s,
+            id=name,
+            next_run_time=datetime.now(UTC),
+        )
+
+    def start(self) -> None:
+        """Begin."""
+        self._scheduler.start()
+
+    def stop(self) -> None:
+        """Begin nothing new and wait for what runs."""
+        if self._scheduler.running:
+            self._scheduler.shutdown(wait=True)
+
+    def jobs(self) -> list[JobView]:
+        """Every job, by name."""
+        with self._lock:
+            views = sorted(self._views.values(), key=lambda view: view.name)
+        return [replace(view, next_run_at=self._next_run_at(view.name)) for view in views]
+
+    def _next_run_at(self, name: str) -> datetime | None:
+        job = self._scheduler.get_job(name)
+        at: datetime | None = getattr(job, "next_run_time", None)
+        return at.astimezone(UTC) if at else None
+
+    def _run(self, name: str, work: Callable[[], object]) -> None:
+        started_at, started_s = datetime.now(UTC), time.monotonic()
+        error: str | None = None
+        try:
+            work()
+        except Exception as caught:
+            error = f"{type(caught).__name__}: {caught}"
+            if self._views[name].last_error is None:
+                _log.exception("job %s failed; it goes on", name)
+        duration_s = time.monotonic() - started_s
+        with self._lock:
+            view = self._views[name]
+            self._views[name] = replace(view, last_run_at=started_at, duration_s=duration_s, last_error=error)

@@ -1,0 +1,1 @@
+"""Keeps Odoo in step: takes its outgoing SMS over, and reports how they ended."""

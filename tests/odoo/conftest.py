@@ -1,0 +1,83 @@
+"""A fake Odoo over HTTP with the real client library."""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime
+
+import pytest
+import waitress
+
+from host_controller.events import Bells
+from host_controller.settings import MessageSettings, OdooSettings
+from host_controller.store.store import Store
+from odoo_sync.client import OdooClient
+from odoo_sync.fake import FakeOdoo, make_app
+from odoo_sync.pull import Pull
+from odoo_sync.push_results import PushResults
+from odoo_sync.sync import OdooSync
+
+
+class Served:
+    """A fake Odoo that can be switched off and on again."""
+
+    def __init__(self) -> None:
+        self.odoo = FakeOdoo("odoo18", "gw_min", "s3cret-canary")
+        self.app = make_app(self.odoo)
+        self.faults = self.app.config["FAULTS"]
+        self._server = None
+        self.port = 0
+        self.start()
+
+    def start(self) -> None:
+        self._server = waitress.create_server(self.app, host="127.0.0.1", port=self.port)
+        self.port = self._server.effective_port
+        self._thread = threading.Thread(target=self._server.run, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._server.close()
+        self._thread.join(5)
+
+    def settings(self, **changes) -> OdooSettings:
+        values = {"url": f"http://127.0.0.1:{self.port}", "database": "odoo18", "user": "gw_min", "call_limit_s": 2}
+        return OdooSettings(**{**values, **changes})
+
+    def client(self, password="s3cret-canary", **changes) -> OdooClient:
+        return OdooClient(self.settings(**changes), password)
+
+    def states(self) -> dict[str, tuple[str, str, str | bool]]:
+        """body -> (sms.sms state, trace status, failure type of the sms)."""
+        return {
+            row.body: (row.state, self.odoo.traces[row.uuid].trace_status, row.failure_type)
+            for row in self.odoo.sms.values()
+        }
+
+
+@pytest.fixture
+def served():
+    made = Served()
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def store(tmp_path):
+    opened = Store(tmp_path / "smsrack.db")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def make_sync(served, store):
+    def make(opened=None) -> OdooSync:
+        client = served.client()
+        pull = Pull(client, opened or store, MessageSettings(), lambda: datetime.now(UTC), Bells())
+        return OdooSync(pull, PushResults(client, opened or store, lambda: datetime.now(UTC)))
+
+    return make
+
+
+@pytest.fixture
+def sync(make_sync):
+    return make_sync()

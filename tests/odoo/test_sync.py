@@ -1,0 +1,282 @@
+"""Messages come from Odoo once and their ends go back once, whatever breaks in between."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import select
+
+from host_controller.consent.opt_outs import add_opt_out
+from host_controller.errors import ConfigError
+from host_controller.messaging.transitions import change_state
+from host_controller.rules.states import FailureCode, MessageState
+from host_controller.settings import OdooSettings
+from host_controller.store.models import MessageRecord, OdooSmsRecord
+from odoo_sync.client import OdooClient
+from odoo_sync.errors import OdooRejectedError, OdooUnavailableError
+from odoo_sync.mapping import report_of, report_of_refusal
+
+NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
+ANNA, PETR, EVA = "+420777123456", "+420603111222", "+420724200302"
+S = MessageState
+
+
+def finish(store, body, *path, failure=None):
+    """Let a message go through states."""
+
+    def work(session):
+        message = session.scalar(select(MessageRecord).where(MessageRecord.text == body))
+        for state in path:
+            change_state(session, message, state, now=NOW, actor="test", reason="test", failure=failure)
+
+    store.write(work)
+
+
+def bodies(store):
+    with store.reading() as session:
+        return list(session.scalars(select(MessageRecord.text).order_by(MessageRecord.id)))
+
+
+@pytest.mark.parametrize(
+    ("state", "failure", "expected"),
+    [
+        (S.QUEUED, None, None),
+        (S.SUBMITTING, None, None),
+        (S.SENT, None, ("sent", "pending", None)),
+        (S.FAILED, "phone_rejected", ("not_delivered", "error", "sms_server")),
+        (S.UNKNOWN, None, ("not_delivered", "error", "sms_server")),
+        (S.EXPIRED, None, ("not_delivered", "error", "sms_server")),
+        (S.CANCELLED, "opted_out", ("not_allowed", "canceled", "sms_blacklist")),
+        (S.CANCELLED, None, ("not_delivered", "error", "sms_server")),
+    ],
+)
+def test_how_each_state_is_reported(state, failure, expected):
+    report = report_of(state, failure)
+    assert (report and (report.word, report.state, report.failure_type)) == expected
+
+
+@pytest.mark.parametrize(
+    ("code", "word"),
+    [
+        ("opted_out", "not_allowed"),
+        ("invalid_msisdn", "invalid_destination"),
+        ("destination_refused", "not_allowed"),
+        ("too_many_parts", "rejected"),
+        ("anything", "rejected"),
+    ],
+)
+def test_how_each_refusal_is_reported(code, word):
+    assert report_of_refusal(code).word == word
+
+
+def test_a_mailing_is_taken_over_in_order_and_its_ends_are_reported(served, sync, store):
+    store.write(lambda session: add_opt_out(session, PETR, source="test", actor="test", now=NOW))
+    served.odoo.add_mailing(
+        [(ANNA, "one"), (PETR, "opted out"), ("123", "bad"), (EVA, "two"), ("+421905123456", "far")]
+    )
+    sync.run()
+    assert bodies(store) == ["one", "two"]
+    assert served.states()["one"][:2] == ("process", "process")
+    finish(store, "one", S.SUBMITTING, S.SENT)
+    finish(store, "two", S.SUBMITTING, S.UNKNOWN)
+    sync.run()
+    assert served.states() == {
+        "one": ("pending", "pending", False),
+        "two": ("error", "error", "sms_server"),
+        "opted out": ("canceled", "bounce", "sms_blacklist"),
+        "bad": ("error", "bounce", "sms_number_format"),
+        "far": ("error", "bounce", "sms_country_not_supported"),
+    }
+    reports = list(served.odoo.reports)
+    sync.run()
+    assert served.odoo.reports == reports
+    assert bodies(store) == ["one", "two"]
+
+
+def test_failures_are_posted_before_successes(served, sync, store):
+    served.odoo.add_mailing([(ANNA, "one"), (EVA, "two")])
+    sync.run()
+    finish(store, "one", S.SUBMITTING, S.SENT)
+    finish(store, "two", S.SUBMITTING, S.FAILED)
+    sync.run()
+    assert [word for word, _ in served.odoo.reports][-2:] == ["not_delivered", "sent"]
+
+
+def test_a_late_proof_heals_what_odoo_heard_before(served, sync, store):
+    served.odoo.add_mailing([(ANNA, "one")])
+    sync.run()
+    finish(store, "one", S.SUBMITTING, S.UNKNOWN)
+    sync.run()
+    assert served.states()["one"] == ("error", "error", "sms_server")
+    finish(store, "one", S.SENT)
+    sync.run()
+    assert served.states()["one"] == ("pending", "pending", False)
+
+
+def test_a_stop_in_between_is_reported_as_such(served, sync, store):
+    served.odoo.add_mailing([(ANNA, "one")])
+    sync.run()
+    finish(store, "one", S.CANCELLED, failure=FailureCode.OPTED_OUT)
+    sync.run()
+    assert served.states()["one"] == ("canceled", "bounce", "sms_blacklist")
+
+
+def test_odoo_away_for_hours_loses_nothing(served, sync, store):
+    served.odoo.add_mailing([(ANNA, "one")])
+    sync.run()
+    served.stop()
+    finish(store, "one", S.SUBMITTING, S.SENT)
+    for _ in range(3):
+        with pytest.raises(OdooUnavailableError):
+            sync.run()
+    served.start()
+    sync.run()
+    assert served.states()["one"] == ("pending", "pending", False)
+    assert [word for word, _ in served.odoo.reports] == ["processing", "sent"]
+
+
+def test_odoo_down_at_our_start(served, make_sync, store):
+    served.stop()
+    sync = make_sync()
+    with pytest.raises(OdooUnavailableError):
+        sync.run()
+    served.start()
+    served.odoo.add_mailing([(ANNA, "one")])
+    sync.run()
+    assert bodies(store) == ["one"]
+
+
+QUICK_FAULTS = ("down", "garbage", "lost_answer", "serialization", "database_down")
+
+
+@pytest.mark.parametrize(
+    ("fault", "position"),
+    # A time limit is the same at every call: two of them show it.
+    [*((fault, position) for fault in QUICK_FAULTS for position in range(7)), ("slow", 0), ("slow", 4)],
+)
+def test_a_fault_at_any_call_neither_doubles_nor_loses(served, make_sync, store, fault, position):
+    served.odoo.add_mailing([(ANNA, "one"), (EVA, "two")])
+    served.faults.extend(["none"] * position + [fault])
+    for _ in range(3):
+        try:
+            make_sync().run()  # a new process each time
+        except OdooUnavailableError:
+            continue
+    assert sorted(bodies(store)) == ["one", "two"]
+    finish(store, "one", S.SUBMITTING, S.SENT)
+    finish(store, "two", S.SUBMITTING, S.SENT)
+    served.faults[:] = ["none"] * (position % 4) + [fault]
+    for _ in range(3):
+        try:
+            make_sync().run()
+        except OdooUnavailableError:
+            continue
+    assert served.states() == {"one": ("pending", "pending", False), "two": ("pending", "pending", False)}
+    assert sorted(bodies(store)) == ["one", "two"]
+
+
+def test_killed_after_the_claim_and_before_the_queue(served, make_sync, store, monkeypatch):
+    served.odoo.add_mailing([(ANNA, "one")])
+    sync = make_sync()
+
+    def die(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("odoo_sync.pull.Pull._queue", die)
+    with pytest.raises(KeyboardInterrupt):
+        sync.run()
+    monkeypatch.undo()
+    assert (bodies(store), served.states()["one"][0]) == ([], "process")
+    make_sync().run()
+    assert bodies(store) == ["one"]
+
+
+def test_what_odoo_sent_itself_meanwhile_is_dropped(served, make_sync, store, monkeypatch):
+    served.odoo.add_mailing([(ANNA, "one")])
+    sync = make_sync()
+    original = OdooClient.states
+
+    def sent_by_odoo(client, ids):
+        served.odoo.sms[ids[0]].state = "pending"
+        return original(client, ids)
+
+    monkeypatch.setattr(OdooClient, "states", sent_by_odoo)
+    sync.run()
+    monkeypatch.undo()
+    make_sync().run()
+    assert bodies(store) == []
+    assert served.states()["one"][0] == "pending"
+    assert served.odoo.reports == []
+
+
+def test_a_session_cookie_is_fetched_where_the_server_cannot_choose_a_database(served, sync, store):
+    served.odoo.add_mailing([(ANNA, "one")])
+    # login, context, search_read, states, write, then the webhook.
+    served.faults.extend(["none"] * 5 + ["no_database"])
+    sync.run()
+    assert served.states()["one"][:2] == ("process", "process")
+
+
+def test_the_same_number_and_text_twice_are_two_messages(served, sync, store):
+    served.odoo.add_mailing([(ANNA, "same"), (ANNA, "same")])
+    sync.run()
+    assert bodies(store) == ["same", "same"]
+
+
+def test_texts_are_not_kept_twice(served, sync, store):
+    served.odoo.add_mailing([(ANNA, "one")])
+    sync.run()
+    with store.reading() as session:
+        record = session.scalar(select(OdooSmsRecord))
+    assert (record.number, record.body) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("changes", "password", "words"),
+    [
+        ({}, "wrong", "refused the login"),
+        ({"user": "nobody"}, "s3cret-canary", "refused the login"),
+        ({"database": "nodb"}, "s3cret-canary", "no such database"),
+    ],
+)
+def test_a_wrong_login_is_a_persons_work(served, changes, password, words):
+    with pytest.raises(OdooRejectedError, match=words):
+        served.client(password, **changes).count_outgoing()
+
+
+def test_a_password_that_was_changed_meanwhile(served):
+    client = served.client()
+    assert client.count_outgoing() == 0
+    served.faults.append("access_denied")
+    with pytest.raises(OdooRejectedError, match="any more"):
+        client.count_outgoing()
+
+
+def test_missing_rights_are_named(served):
+    served.odoo.granted.discard("write")
+    client = served.client()
+    assert [(r.operation, r.granted) for r in client.rights()] == [("read", True), ("write", False)]
+    with pytest.raises(OdooRejectedError, match="lacks a right"):
+        client.write_state([1], "process", None)
+
+
+@pytest.mark.parametrize("url", ["odoo.example.com", "ftp://x", "https://example.com/odoo", ""])
+def test_a_url_that_cannot_be(url):
+    with pytest.raises(ConfigError, match=r"odoo\.url"):
+        OdooClient(OdooSettings(url=url or None), "x")
+
+
+def test_no_secret_reaches_a_log(served, make_sync, caplog):
+    with caplog.at_level(logging.DEBUG):
+        served.odoo.add_mailing([(ANNA, "kanárek")])
+        make_sync().run()
+        served.stop()
+        with pytest.raises(OdooUnavailableError) as caught:
+            make_sync().run()
+        served.start()
+    logged = caplog.text + repr(caught.value) + str(served.settings())
+    assert "s3cret-canary" not in logged
+    assert "kanárek" not in logged
+    assert ANNA not in logged
