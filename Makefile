@@ -20,7 +20,7 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/codespell README.md CHANGELOG.md CONTRIBUTING.md docs/*.md host_controller device_drivers web udev
+	$(BIN)/codespell README.md CHANGELOG.md CONTRIBUTING.md docs/*.md host_controller device_drivers web odoo_sync udev packaging
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .

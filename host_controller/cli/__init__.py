@@ -14,6 +14,7 @@ from host_controller.cli.phones import phones
 from host_controller.cli.run import run
 from host_controller.cli.send import send
 from host_controller.cli.simulate import simulate
+from host_controller.cli.udev import udev
 from host_controller.errors import ControllerError
 
 
@@ -28,7 +29,7 @@ def cli() -> None:
     """
 
 
-for command in (run, demo, simulate, send, messages, status, phones, inbox, optouts, odoo):
+for command in (run, demo, simulate, send, messages, status, phones, inbox, optouts, odoo, udev):
     cli.add_command(command)
 
 

@@ -16,6 +16,7 @@ from host_controller.events import Bells
 from host_controller.settings import Settings, load_settings, setting_names
 from host_controller.store.models import table_columns
 from host_controller.wiring import make_api_app, utc_now
+from odoo_sync.fake.server import FAULTS
 from web import Services
 
 ROOT = Path(__file__).parents[2]
@@ -86,6 +87,11 @@ def test_every_route_of_the_api():
 @pytest.mark.parametrize("kind", list(KINDS))
 def test_every_fault_of_the_simulator(kind):
     assert f"`{kind}`" in doc("simulator.md")
+
+
+@pytest.mark.parametrize("kind", list(FAULTS))
+def test_every_fault_of_the_fake_odoo(kind):
+    assert f"`{kind}`" in doc("odoo.md")
 
 
 @pytest.mark.parametrize("option", [parameter.opts[0] for parameter in simulate.params])

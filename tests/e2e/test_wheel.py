@@ -54,7 +54,7 @@ def test_the_wheel_brings_pages_migrations_shell_and_udev(wheel):
         "share/smsrack/examples/messages.csv",
     }
     top = {name.split("/")[0] for name in names}
-    assert {name for name in top if ".d" not in name} == {"host_controller", "device_drivers", "web"}
+    assert {name for name in top if ".d" not in name} == {"host_controller", "device_drivers", "web", "odoo_sync"}
 
 
 def test_installed_into_an_empty_environment_it_sends(wheel, tmp_path):
