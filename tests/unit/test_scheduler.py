@@ -1,0 +1,68 @@
+"""The clock: runs, never overlaps, survives failures, tells what it did."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from host_controller.scheduler import Clock
+
+
+@pytest.fixture
+def clock():
+    made = Clock()
+    yield made
+    made.stop()
+
+
+def test_a_job_runs_at_once_and_again(clock, eventually):
+    runs = []
+    clock.every(0.02, "tick", lambda: runs.append(1))
+    clock.start()
+    eventually(lambda: len(runs) >= 3)
+    (view,) = clock.jobs()
+    assert (view.name, view.interval_s, view.last_error) == ("tick", 0.02, None)
+    assert view.duration_s < 1
+    assert view.next_run_at is not None
+    assert view.last_run_at is not None
+
+
+def test_a_slow_job_never_runs_twice_at_once(clock, eventually):
+    inside, most, runs = [], [0], []
+
+    def slow():
+        inside.append(1)
+        most[0] = max(most[0], len(inside))
+        threading.Event().wait(0.05)
+        inside.pop()
+        runs.append(1)
+
+    clock.every(0.01, "slow", slow)
+    clock.start()
+    eventually(lambda: len(runs) >= 4)
+    assert most[0] == 1
+
+
+def test_a_failure_is_shown_until_the_next_good_run(clock, eventually):
+    fail = threading.Event()
+    fail.set()
+
+    def work():
+        if fail.is_set():
+            raise ValueError("no luck")
+
+    clock.every(0.02, "shaky", work)
+    clock.start()
+    eventually(lambda: clock.jobs()[0].last_error == "ValueError: no luck")
+    fail.clear()
+    eventually(lambda: clock.jobs()[0].last_error is None)
+
+
+def test_jobs_do_not_wait_for_each_other(clock, eventually):
+    block, runs = threading.Event(), []
+    clock.every(1, "stuck", lambda: block.wait(10))
+    clock.every(0.02, "tick", lambda: runs.append(1))
+    clock.start()
+    eventually(lambda: len(runs) >= 3)
+    block.set()
