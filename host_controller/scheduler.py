@@ -15,6 +15,9 @@ from datetime import UTC, datetime
 from apscheduler.schedulers.background import BackgroundScheduler
 
 _log = logging.getLogger(__name__)
+_GUARD_PERIOD_S = 2.0
+# Far more than a busy host can make of a guard's period, far less than anybody should wait for a STOP.
+_JUMP_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -31,9 +34,17 @@ class JobView:
 
 
 class Clock:
-    """Runs jobs at intervals, each in a worker thread, never twice at once. Thread-safe."""
+    """Runs jobs at intervals, each in a worker thread, never twice at once. Thread-safe.
 
-    def __init__(self) -> None:
+    apscheduler goes by the host's clock: set back by an hour, it would let every job wait that hour. A guard goes by
+    the monotonic clock and starts the jobs anew after a jump.
+    """
+
+    def __init__(self, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        """`now` is the host's clock."""
+        self._now = now
+        self._guard = threading.Thread(target=self._watch_for_jumps, name="clock guard", daemon=True)
+        self._stopping = threading.Event()
         self._scheduler = BackgroundScheduler(
             timezone=UTC,
             job_defaults={
@@ -65,9 +76,11 @@ class Clock:
     def start(self) -> None:
         """Begin."""
         self._scheduler.start()
+        self._guard.start()
 
     def stop(self) -> None:
         """Begin nothing new and wait for what runs."""
+        self._stopping.set()
         if self._scheduler.running:
             self._scheduler.shutdown(wait=True)
 
@@ -76,6 +89,16 @@ class Clock:
         with self._lock:
             views = sorted(self._views.values(), key=lambda view: view.name)
         return [replace(view, next_run_at=self._next_run_at(view.name)) for view in views]
+
+    def _watch_for_jumps(self) -> None:
+        wall, steady_s = self._now(), time.monotonic()
+        while not self._stopping.wait(_GUARD_PERIOD_S):
+            passed_s, wall_passed_s = time.monotonic() - steady_s, (self._now() - wall).total_seconds()
+            wall, steady_s = self._now(), time.monotonic()
+            if abs(wall_passed_s - passed_s) > _JUMP_S:
+                _log.warning("the host's clock jumped by %.0f s; periodic jobs start anew", wall_passed_s - passed_s)
+                for job in self._scheduler.get_jobs():
+                    job.modify(next_run_time=datetime.now(UTC))
 
     def _next_run_at(self, name: str) -> datetime | None:
         job = self._scheduler.get_job(name)

@@ -41,7 +41,7 @@ class DaemonProcess:
         self._config.write_text(self._config.read_text() + toml)
 
     def start(self) -> None:
-        command = [*SMSRACK, "run", "--config", str(self._config)]
+        command = [*SMSRACK, "run", "--verbose", "--config", str(self._config)]
         self._process = subprocess.Popen(command, stdout=self._log, stderr=self._log)
 
     def wait_up(self) -> None:

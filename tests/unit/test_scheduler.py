@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -66,3 +67,17 @@ def test_jobs_do_not_wait_for_each_other(clock, eventually):
     clock.start()
     eventually(lambda: len(runs) >= 3)
     block.set()
+
+
+def test_after_a_jump_of_the_hosts_clock_jobs_do_not_wait_for_the_old_time(eventually, monkeypatch):
+    monkeypatch.setattr("host_controller.scheduler._GUARD_PERIOD_S", 0.02)
+    offset, runs = [timedelta()], []
+    clock = Clock(lambda: datetime.now(UTC) + offset[0])
+    clock.every(3600, "hourly", lambda: runs.append(1))
+    clock.start()
+    eventually(lambda: len(runs) == 1)
+    offset[0] = timedelta(hours=-1)
+    eventually(lambda: len(runs) == 2)
+    offset[0] = timedelta(days=3)
+    eventually(lambda: len(runs) == 3)
+    clock.stop()
