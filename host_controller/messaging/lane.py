@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from device_drivers.base import Sim
 from device_drivers.errors import DriverError, NotSubmittedError, SubmitRejectedError
 from host_controller.events import Bells
 from host_controller.fleet.joining import Joining
@@ -163,8 +164,7 @@ class _Session:
         self._confirmation = Confirmation(services.store, services.inbox, services.timings, services.clock, actor)
         choice = SimChoice(services.store, enrolled, services.settings.zone, services.clock())
         self._sending = Sending(services.store, enrolled.phone_id, choice, services.clock, actor)
-        with services.store.reading() as session:
-            self._first_attempt_id = attempts.last_attempt_id(session)
+        self._trust_anew()
         self._next_read_s = math.inf
         self._next_late_round_s = 0.0
         self._active_until_s = 0.0
@@ -180,7 +180,10 @@ class _Session:
             return 0
         pause_s = self._next_read_s - now_s
         if self._phone.view().hold:
+            self._was_held = True
             return pause_s
+        if self._was_held:
+            self._trust_anew()
         return min(pause_s, self._send(pause_s))
 
     def _read(self, now_s: float) -> None:
@@ -202,7 +205,7 @@ class _Session:
         self._asked.health.clear()
         health = self._phone.driver.read_health()
         self._phone.update(health=health)
-        if {sim.sim for sim in self._enrolled.sims} != set(health.subscriptions):
+        if {_identity(sim.sim) for sim in self._enrolled.sims} != {_identity(sim) for sim in health.subscriptions}:
             raise DriverError(self._phone.serial, "its SIMs have changed; it is enrolled anew")
 
     def _send(self, pause_s: float) -> float:
@@ -231,12 +234,19 @@ class _Session:
         slots = (sim.sim.slot_index for sim in self._enrolled.sims)
         return frozenset(slot for slot in slots if radio.get(slot) is not False)
 
+    def _trust_anew(self) -> None:
+        """Judge the phone by what it does from now on: it has just come, or a person has released it."""
+        self._was_held = False
+        with self._services.store.reading() as session:
+            self._first_attempt_id = attempts.last_attempt_id(session)
+
     def _hold_if_unproven(self) -> None:
         with self._services.store.reading() as session:
             unproven = attempts.only_unknowns_since(
                 session, self._enrolled.phone_id, self._first_attempt_id, _UNPROVEN_IN_A_ROW
             )
-        if unproven and not self._phone.view().hold:
+        if unproven and not self._was_held:
+            self._was_held = True
             self._hold(
                 f"{_UNPROVEN_IN_A_ROW} messages in a row left no trace in its sent box; look for a dialog on its"
                 " screen and for credit on its SIM, then release the phone"
@@ -246,3 +256,8 @@ class _Session:
         _log.error("phone %s is held: %s", self._phone.serial, words)
         self._phone.update(hold=words)
         self._phone.note_error(words, self._services.clock())
+
+
+def _identity(sim: Sim) -> tuple[int, int, str | None]:
+    """What makes a SIM another one; its operator's name may come late."""
+    return sim.slot_index, sim.subscription_id, sim.iccid

@@ -48,7 +48,7 @@ class FakePhone(PhoneDriver):
     air: list[OnAir] = field(default_factory=list)
     sent_rows: list[SentRow] = field(default_factory=list)
     inbox_rows: list[InboxRow] = field(default_factory=list)
-    withdrawn_reads: int = 0
+    reads: int = 0
     clock_offset_ms: int = 0
     link_down: bool = False
     in_service: bool = True
@@ -101,6 +101,7 @@ class FakePhone(PhoneDriver):
     def read_messages(self, query: MessageQuery) -> MessageRows:
         self._check_link()
         with self.lock:
+            self.reads += 1
             since_ms = query.sent_since_ms
             shown = [*self.sent_rows, *self._withdrawing]
             self._withdrawing.clear()

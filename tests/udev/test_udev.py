@@ -147,41 +147,79 @@ def test_a_dry_run_shows_the_rules():
 NEEDS = [tool for tool in ("umockdev-run", "udevadm", "unshare") if shutil.which(tool) is None]
 
 
-@pytest.mark.skipif(bool(NEEDS), reason=f"not installed: {', '.join(NEEDS)} (packages umockdev, udev)")
-@pytest.mark.skipif(os.geteuid() != 0, reason="udev reads rules from root's directories only")
+needs_udev = pytest.mark.skipif(bool(NEEDS), reason=f"not installed: {', '.join(NEEDS)} (packages umockdev, udev)")
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="udev reads rules from root's directories only")
+PORT = "/devices/pci0000:00/0000:00:14.0/usb1/1-2"
+DEVICE_LINES = (
+    f"P: {PORT}\nN: bus/usb/001/007\nE: DEVNAME=/dev/bus/usb/001/007\nE: DEVTYPE=usb_device\nE: SUBSYSTEM=usb\n"
+    "E: DRIVER=usb\nE: BUSNUM=001\nE: DEVNUM=007\nE: MAJOR=189\nE: MINOR=6\nE: PRODUCT=18d1/4ee7/440\n"
+    "A: idVendor=18d1\\n\nA: idProduct=4ee7\\n\nA: serial=ABC\\n\nA: busnum=1\\n\nA: devnum=7\\n\n"
+    "A: power/control=auto\\n\n"
+)
+
+
+@pytest.fixture
+def ask_udev(tmp_path):
+    """Give a function that lets udev's own test run our rules on a made-up device, in a mount namespace of its own."""
+
+    def ask(description: str, path: str) -> str:
+        (tmp_path / "device").write_text(description)
+        (tmp_path / "rules").write_text(render_rules("dialout"))
+        script = (
+            "mount -t tmpfs tmpfs /run/udev && mkdir /run/udev/rules.d"
+            f" && cp {tmp_path}/rules /run/udev/rules.d/{RULES_NAME}"
+            f" && umockdev-run -d {tmp_path}/device -- udevadm --debug test --action=add /sys{path}"
+        )
+        command = ["unshare", "--mount", "sh", "-c", script]
+        result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+        if "unshare failed" in result.stderr or "mount:" in result.stderr:
+            pytest.skip("this machine allows no mount of its own")
+        output = result.stdout + result.stderr
+        assert f"rules.d/{RULES_NAME}" in output
+        assert not re.search(rf"{RULES_NAME}:\d+.*(nvalid|nknown|gnoring)", output)
+        return output
+
+    return ask
+
+
+def has_group_and_mode(output: str) -> bool:
+    gid = grp.getgrnam("dialout").gr_gid
+    lines = [rf"{RULES_NAME}:\d+ GROUP {gid}$", rf"{RULES_NAME}:\d+ MODE 0660$"]
+    return all(re.search(line, output, re.MULTILINE) for line in lines)
+
+
+@needs_udev
+@needs_root
 @pytest.mark.parametrize(
     ("classes", "applies"),
     [(["ff4201"], True), (["060101", "ff4201"], True), (["ff4203"], False), (["080650"], False)],
     ids=["adb", "mtp-and-adb", "fastboot", "disk"],
 )
-def test_udev_itself_applies_the_rules_to_phones_only(tmp_path, classes, applies):
-    path = "/devices/pci0000:00/0000:00:14.0/usb1/1-2"
-    (tmp_path / "phone").write_text(
-        f"P: {path}\nN: bus/usb/001/007\nE: DEVNAME=/dev/bus/usb/001/007\nE: DEVTYPE=usb_device\nE: SUBSYSTEM=usb\n"
-        "E: DRIVER=usb\nE: BUSNUM=001\nE: DEVNUM=007\nE: MAJOR=189\nE: MINOR=6\nE: PRODUCT=18d1/4ee7/440\n"
-        "A: bDeviceClass=00\\n\n"
-        "A: idVendor=18d1\\n\nA: idProduct=4ee7\\n\nA: serial=ABC\\n\nA: busnum=1\\n\nA: devnum=7\\n\n"
-        f"A: power/control=auto\\n\nH: descriptors={descriptors(*classes).upper()}\n"
-    )
-    (tmp_path / "rules").write_text(render_rules("dialout"))
-    script = (
-        "mount -t tmpfs tmpfs /run/udev && mkdir /run/udev/rules.d"
-        f" && cp {tmp_path}/rules /run/udev/rules.d/{RULES_NAME}"
-        f" && umockdev-run -d {tmp_path}/phone -- udevadm --debug test --action=add /sys{path}"
-    )
-    result = subprocess.run(
-        ["unshare", "--mount", "sh", "-c", script], capture_output=True, text=True, check=False, timeout=60
-    )
-    if "unshare failed" in result.stderr or "mount:" in result.stderr:
-        pytest.skip("this machine allows no mount of its own")
-    output = result.stdout + result.stderr
-    assert f"{RULES_NAME}" in output
-    assert not re.search(rf"{RULES_NAME}:\d+.*(nvalid|nknown|gnoring)", output)
-    gid = grp.getgrnam("dialout").gr_gid
+def test_udev_itself_applies_the_rules_to_phones_only(ask_udev, classes, applies):
+    described = DEVICE_LINES + f"A: bDeviceClass=00\\n\nH: descriptors={descriptors(*classes).upper()}\n"
+    output = ask_udev(described, PORT)
+    assert has_group_and_mode(output) is applies
     assert ("ID_MM_DEVICE_IGNORE=1" in output) is applies
-    assert bool(re.search(rf"{RULES_NAME}:\d+ GROUP {gid}$", output, re.MULTILINE)) is applies
-    assert bool(re.search(rf"{RULES_NAME}:\d+ MODE 0660$", output, re.MULTILINE)) is applies
     assert ("power/control' writing 'on'" in output) is applies
+
+
+@needs_udev
+@needs_root
+def test_the_group_may_switch_a_hub(ask_udev):
+    output = ask_udev(DEVICE_LINES + "A: bDeviceClass=09\\n\n", PORT)
+    assert has_group_and_mode(output)
+    assert "ID_MM_DEVICE_IGNORE" not in output
+    assert "writing 'on'" not in output
+
+
+@needs_udev
+@needs_root
+def test_the_group_may_switch_the_ports_of_a_hub(ask_udev):
+    path = f"{PORT}/1-2:1.0"
+    hub = DEVICE_LINES + "A: bDeviceClass=09\\n\n"
+    interface = f"P: {path}\nE: DEVTYPE=usb_interface\nE: SUBSYSTEM=usb\nE: DRIVER=hub\nA: bInterfaceClass=09\\n\n"
+    output = ask_udev(f"{hub}\n{interface}L: driver=../../../../../../bus/usb/drivers/hub\n", path)
+    assert re.search(rf"chgrp -f dialout \S*{path}/\*-port\*/disable", output)
 
 
 @pytest.mark.skipif(
