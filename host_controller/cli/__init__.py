@@ -17,16 +17,20 @@ from host_controller.cli.simulate import simulate
 from host_controller.cli.udev import udev
 from host_controller.errors import ControllerError
 
+_EXIT_CODES = """\b
+Exit codes:
+  0  done
+  1  an error, in one line
+  2  wrong usage
+  3  some messages were rejected or did not end as sent
+  4  not decided within --wait-limit
+"""
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog=_EXIT_CODES)
 @click.version_option(__version__, prog_name="smsrack")
 def cli() -> None:
-    r"""An SMS gateway out of a rack of stock Android phones.
-
-    \b
-    Exit codes: 0 done; 1 an error, in one line; 2 wrong usage or input; 3 some messages were
-    rejected or did not end as sent; 4 not decided within --wait-limit.
-    """
+    """An SMS gateway out of a rack of stock Android phones."""
 
 
 for command in (run, demo, simulate, send, messages, status, phones, inbox, optouts, odoo, udev):
