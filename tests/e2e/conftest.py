@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
 import tempfile
 import urllib.request
 from collections import Counter
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -76,7 +78,7 @@ class DaemonProcess:
         database = self.data_dir / "smsrack.db"
         if not database.exists():
             return Counter()
-        with sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=10) as db:
+        with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=10)) as db:
             try:
                 return Counter(dict(db.execute("SELECT state, count(*) FROM message GROUP BY state")))
             except sqlite3.OperationalError:
@@ -99,8 +101,6 @@ def air_counts(control) -> Counter:
 
 @pytest.fixture
 def make_daemon(eventually):
-    from contextlib import ExitStack
-
     with ExitStack() as stack:
 
         def make(control, **options) -> DaemonProcess:
@@ -113,8 +113,6 @@ def make_daemon(eventually):
 
 
 def _free_port() -> int:
-    import socket
-
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import stat
 import threading
+from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -83,7 +84,7 @@ def test_times_come_back_aware_and_in_utc(store):
 
 def test_a_database_of_a_newer_version_is_refused(tmp_path):
     Store(tmp_path / "smsrack.db").close()
-    with sqlite3.connect(tmp_path / "smsrack.db") as db:
+    with closing(sqlite3.connect(tmp_path / "smsrack.db")) as db, db:
         db.execute("UPDATE alembic_version SET version_num = '9999'")
     with pytest.raises(DataDirectoryError, match="newer"):
         Store(tmp_path / "smsrack.db")
