@@ -92,6 +92,7 @@ class SimulatedPhone:
             self._server.close()
         self.cut_links()
         self.shell.stop()
+        self.store.close()
 
     def clock_ms(self) -> int:
         """The phone's own clock."""

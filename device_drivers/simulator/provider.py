@@ -80,6 +80,10 @@ class SmsStore:
         query = "SELECT _id, type, address, body, date, sub_id, creator FROM sms ORDER BY _id"
         return [Row(*values) for values in self._db.execute(query)]
 
+    def close(self) -> None:
+        """Give the memory back."""
+        self._db.close()
+
     def content(self, arguments: Sequence[bytes]) -> ToolAnswer:
         """The tool `content`, subcommand `query`."""
         words = [word.decode("utf-8", "replace") for word in arguments]
