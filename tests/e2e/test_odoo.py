@@ -2,6 +2,7 @@
 
 For a real Odoo 17 to 19 with mass_mailing_sms, on loopback, set SMSRACK_TEST_ODOO_URL, SMSRACK_TEST_ODOO_DATABASE,
 SMSRACK_TEST_ODOO_USER and SMSRACK_TEST_ODOO_PASSWORD; the user must be an administrator, and Odoo's own SMS cron off.
+The daemon uses SMSRACK_TEST_ODOO_DAEMON_USER and _PASSWORD where they are set: one with few rights.
 """
 
 from __future__ import annotations
@@ -63,11 +64,13 @@ class RealPeer:
     def __init__(self):
         self.url = os.environ["SMSRACK_TEST_ODOO_URL"]
         self.database = os.environ.get("SMSRACK_TEST_ODOO_DATABASE", "odoo18")
-        self.user = os.environ.get("SMSRACK_TEST_ODOO_USER", "admin")
-        self.password = os.environ.get("SMSRACK_TEST_ODOO_PASSWORD", "admin")
+        admin = os.environ.get("SMSRACK_TEST_ODOO_USER", "admin")
+        admin_password = os.environ.get("SMSRACK_TEST_ODOO_PASSWORD", "admin")
+        self.user = os.environ.get("SMSRACK_TEST_ODOO_DAEMON_USER", admin)
+        self.password = os.environ.get("SMSRACK_TEST_ODOO_DAEMON_PASSWORD", admin_password)
         parts = urlsplit(self.url)
         self._odoo = odoorpc.ODOO(parts.hostname, port=parts.port or 80, timeout=60, version="18.0")
-        self._odoo.login(self.database, self.user, self.password)
+        self._odoo.login(self.database, admin, admin_password)
 
     def _call(self, model, method, *arguments, **options):
         return self._odoo.execute_kw(model, method, list(arguments), options)
@@ -183,20 +186,21 @@ def test_a_campaign_and_its_ends(start, peer, eventually):
     assert not any(number in log for number in numbers())
 
 
-def test_killed_between_the_send_and_the_report(start, fake, eventually):
-    rack, smsrack = start(fake)
-    fake.send_mailing(numbers(), "K")
+def test_killed_between_the_send_and_the_report(start, peer, eventually):
+    rack, smsrack = start(peer)
+    mark = f"Kill {uuid.uuid4().hex[:8]}"
+    peer.send_mailing(numbers(), mark)
     smsrack.start()
     eventually(lambda: len(rack.air()) >= 20, 60)
     for _ in range(4):
         smsrack.kill()
         before = len(rack.air())
         smsrack.start()
-        eventually(lambda before=before: len(rack.air()) > before or all_ended(fake, "K"), 60)
-    eventually(lambda: all_ended(fake, "K"), 120, "every end in Odoo")
+        eventually(lambda before=before: len(rack.air()) > before or all_ended(peer, mark), 60)
+    eventually(lambda: all_ended(peer, mark), 120, "every end in Odoo")
     air = Counter((part["to"], part["text"]) for part in rack.air())
     assert max(air.values()) == 1
-    counts = Counter(trace for _, _, trace in fake.ends("K").values())
+    counts = Counter(trace for _, _, trace in peer.ends(mark).values())
     assert counts["pending"] + counts["error"] == COUNT - 1
     assert counts["pending"] <= len(air)
 
