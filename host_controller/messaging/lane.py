@@ -20,12 +20,14 @@ from host_controller.messaging.confirmation import Confirmation, Receiver
 from host_controller.messaging.sending import Idle, Sending
 from host_controller.messaging.sim_choice import SimChoice, Wait
 from host_controller.rules.timings import Timings
+from host_controller.rules.waiting import WaitReason
 from host_controller.settings import Settings
 from host_controller.store.store import Store
 
 _log = logging.getLogger(__name__)
 # Bounds how long a missed wake-up could go unnoticed; nothing relies on it.
 _LONGEST_SLEEP_S = 60.0
+_PACED = (WaitReason.PACE, WaitReason.GUARD)
 # A phone whose framework says yes and leaves no trace of this many messages in a row is not trusted with more.
 _UNPROVEN_IN_A_ROW = 3
 
@@ -168,6 +170,7 @@ class _Session:
         self._next_read_s = math.inf
         self._next_late_round_s = 0.0
         self._active_until_s = 0.0
+        self._is_sending = False
 
     def step(self) -> float:
         """See Lane: reading comes first, also before the first send, then health, then sending."""
@@ -196,10 +199,12 @@ class _Session:
         self._phone_clock_ms = result.phone_clock_ms
         if result.new_inbound:
             self._active_until_s = now_s + self._timings.active_after_inbound_s
-        active = result.unproven > 0 or now_s < self._active_until_s
-        # A phone that has nothing to do is read when the clock says so.
-        self._next_read_s = time.monotonic() + self._timings.read_active_s if active else math.inf
+        self._schedule_read(result.unproven > 0 or now_s < self._active_until_s or self._is_sending)
         self._hold_if_unproven()
+
+    def _schedule_read(self, active: bool) -> None:
+        """A phone that has nothing to do is read when the clock says so."""
+        self._next_read_s = time.monotonic() + self._timings.read_active_s if active else math.inf
 
     def _read_health(self) -> None:
         self._asked.health.clear()
@@ -218,14 +223,15 @@ class _Session:
         except NotSubmittedError:
             self._services.bells.ring()
             raise
+        # While messages wait for their pace, a STOP must be seen before the next one goes.
+        self._is_sending = outcome is None or (isinstance(outcome, Wait) and outcome.reason in _PACED)
+        if self._is_sending and self._next_read_s == math.inf:
+            self._schedule_read(active=True)
         if isinstance(outcome, Wait):
             self._phone.update(waiting_for=outcome.reason, waiting_until=outcome.until)
             return (outcome.until - self._services.clock()).total_seconds()
         self._phone.update(waiting_for=None, waiting_until=None)
-        if isinstance(outcome, Idle):
-            return pause_s
-        self._next_read_s = min(self._next_read_s, time.monotonic() + self._timings.read_active_s)
-        return 0
+        return pause_s if isinstance(outcome, Idle) else 0
 
     def _usable_slots(self) -> frozenset[int]:
         """Slots whose radio is in service, as far as the phone says."""

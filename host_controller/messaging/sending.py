@@ -43,12 +43,13 @@ class Sending:
         `phone_clock_ms` is the last reading of the phone's clock: no row of this send can be older.
         Raises SubmitError after what it means is on record.
         """
-        blocked = self._choice.choose(1, self._clock(), usable_slots)
-        if isinstance(blocked, Wait):
-            return blocked  # Spares the queue a look when no SIM may send even a single part.
+        # Both looks spare a hundred lanes the wait for the only writer.
         with self._store.reading() as session:
             if attempts.is_queue_empty(session):
-                return Idle()  # Spares a hundred idle lanes the wait for the only writer.
+                return Idle()
+        blocked = self._choice.choose(1, self._clock(), usable_slots)
+        if isinstance(blocked, Wait):
+            return blocked  # no SIM may send even a single part
         taken = self._store.write(lambda session: self._take(session, phone_clock_ms, usable_slots))
         if isinstance(taken, (Idle, Wait)):
             return taken

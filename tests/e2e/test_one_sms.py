@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 ANNA, BRNO = "+420777123456", "+420603111222"
 
 
@@ -46,12 +44,13 @@ def test_stop_cancels_what_is_queued_and_nonstop_does_not(start_rack, make_daemo
     smsrack.wait_up()
     eventually(lambda: [p["status"] for p in smsrack.cli_json("phones")["phones"]] == ["ready", "ready"], 30)
     eventually(lambda: smsrack.counts()["queued"] <= 96)
+    # What was sent at the start is proven: the phones only wait for their pace now.
+    eventually(lambda: smsrack.counts()["submitting"] == 0 and smsrack.counts()["sent"] >= 4, 60)
+    queued = smsrack.counts()["queued"]
     rack.inject(rack.phones[0], BRNO, "Mate otevreno nonstop?")
     rack.inject(rack.phones[0], ANNA, "STOP")
-    eventually(lambda: smsrack.counts()["cancelled"] > 0, 30)
-    shown_from = time.monotonic()
-    eventually(lambda: "badge stop" in smsrack.page(), 5)
-    assert time.monotonic() - shown_from < 5
+    eventually(lambda: "badge stop" in smsrack.page(), 5, "the STOP on the page")
+    assert smsrack.counts()["cancelled"] > queued // 3
     numbers = {number: smsrack.cli_json("messages", "--state", "cancelled", "--limit", "1000") for number in (ANNA,)}
     cancelled = numbers[ANNA]["messages"]
     assert {message["number"] for message in cancelled} == {ANNA}
