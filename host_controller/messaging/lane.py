@@ -223,7 +223,7 @@ class _Session:
         except NotSubmittedError:
             self._services.bells.ring()
             raise
-        # While messages wait for their pace, a STOP must be seen before the next one goes.
+        # While messages wait for their pace, a STOP must be seen soon: each round may spare somebody one.
         self._is_sending = outcome is None or (isinstance(outcome, Wait) and outcome.reason in _PACED)
         if self._is_sending and self._next_read_s == math.inf:
             self._schedule_read(active=True)
