@@ -8,7 +8,6 @@ import re
 import shutil
 import stat
 import subprocess
-import sysconfig
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -16,6 +15,7 @@ from pathlib import Path
 
 from device_drivers.usb.adb_devices import AdbDevice, list_adb_devices
 from host_controller.errors import ConfigError
+from host_controller.shipped import shipped_file
 
 RULES_NAME = "51-smsrack.rules"
 DEFAULT_GROUP = "smsrack"
@@ -44,12 +44,8 @@ def render_rules(group: str) -> str:
     """Give the rules for a group. Raises ConfigError for a name that no group can have, or without the file."""
     if not re.fullmatch(r"[a-z_][a-z0-9_-]{0,31}", group):
         raise ConfigError(f"{group!r} cannot be the name of a group")
-    beside = (Path(__file__).parents[1] / "udev", Path(sysconfig.get_path("data")) / "share/smsrack/udev")
-    for directory in beside:
-        if (directory / RULES_NAME).exists():
-            rules = (directory / RULES_NAME).read_text("utf-8")
-            return rules.replace('GROUP="smsrack"', f'GROUP="{group}"').replace("-f smsrack ", f"-f {group} ")
-    raise ConfigError(f"{RULES_NAME} is not installed; install smsrack again")
+    rules = shipped_file(f"udev/{RULES_NAME}").read_text("utf-8")
+    return rules.replace('GROUP="smsrack"', f'GROUP="{group}"').replace("-f smsrack ", f"-f {group} ")
 
 
 def install(group: str, directory: Path = RULES_DIRECTORY) -> list[str]:

@@ -26,12 +26,12 @@ from host_controller.cli.simulated_rack import SimulatedRack, simulated_rack
 from host_controller.cli.simulator_control import SimulatorControl
 from host_controller.client import ApiClient, open_api
 from host_controller.daemon import running_daemon
-from host_controller.errors import ConfigError
 from host_controller.rules.states import MessageState
 from host_controller.settings import Settings, load_settings
+from host_controller.shipped import shipped_file
 
 _PHONES = 4
-_SAMPLE = Path("examples") / "messages.csv"
+_SAMPLE = "examples/messages.csv"
 # A raised guard and a fast radio show the whole path in seconds.
 _GUARD_PARTS = 10_000
 _FAST = {"timings_scale": 0.2, "new_sims": {"parts_per_minute": 600, "parts_per_day": 500}}
@@ -66,7 +66,7 @@ def demo(
 ) -> None:
     """Send a CSV file through four simulated phones and the real adb server; then show the site."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
-    rows = read_csv(csv_path or _sample())
+    rows = read_csv(csv_path or shipped_file(_SAMPLE))
     options = [] if stock_guard else ["--guard", str(_GUARD_PARTS), "--fast"]
     with ExitStack() as stack:
         stop = stack.enter_context(stop_signals())
@@ -91,17 +91,6 @@ def demo(
             stop.wait()
     failed = summary["doubled"] or summary["queued"] or summary["submitting"]
     click.get_current_context().exit(1 if failed else 0)
-
-
-def _sample() -> Path:
-    """The sample beside the source, or beside the installed package's data."""
-    import sysconfig
-
-    beside = (Path(__file__).parents[2] / _SAMPLE, Path(sysconfig.get_path("data")) / "share/smsrack" / _SAMPLE)
-    for path in beside:
-        if path.exists():
-            return path
-    raise ConfigError("the sample examples/messages.csv is not installed; name a file with --csv")
 
 
 def _settings(data_dir: Path, rack: SimulatedRack, port: int, stock_guard: bool) -> Settings:
