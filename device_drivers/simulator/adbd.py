@@ -30,6 +30,11 @@ class AdbdPhone(Protocol):
         ...
 
     @property
+    def speaks_shell_v2(self) -> bool:
+        """Whether it is an adbd of Android 7 or newer."""
+        ...
+
+    @property
     def is_mute(self) -> bool:
         """Whether adbd answers nothing."""
         ...
@@ -50,7 +55,8 @@ class Adbd(asyncio.Protocol):
         self._next_id = 1
         self._waits_for_key = False
         self._transport: asyncio.Transport | None = None
-        self._max_payload = 4096
+        self._own_max_payload = wire.MAX_PAYLOAD if phone.speaks_shell_v2 else wire.OLD_MAX_PAYLOAD
+        self._max_payload = self._own_max_payload
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See asyncio.Protocol."""
@@ -91,7 +97,7 @@ class Adbd(asyncio.Protocol):
 
     def _handle(self, frame: Frame) -> None:
         if frame.command == wire.CNXN:
-            self._max_payload = min(frame.arg1, wire.MAX_PAYLOAD)
+            self._max_payload = min(frame.arg1, self._own_max_payload)
             self._greet() if self._phone.is_authorized else self._ask_key()
         elif frame.command == wire.AUTH:
             self._handle_auth(frame)
@@ -110,8 +116,10 @@ class Adbd(asyncio.Protocol):
 
     def _greet(self) -> None:
         self._waits_for_key = False
-        banner = f"device::{self._phone.banner};features={_FEATURES}".encode()
-        self.send(wire.CNXN, wire.VERSION, wire.MAX_PAYLOAD, banner)
+        new = self._phone.speaks_shell_v2
+        features = f"features={_FEATURES}" if new else ""
+        banner = f"device::{self._phone.banner};{features}".encode()
+        self.send(wire.CNXN, wire.VERSION if new else wire.OLD_VERSION, self._own_max_payload, banner)
 
     def _ask_key(self) -> None:
         self.send(wire.AUTH, wire.AUTH_TOKEN, 0, os.urandom(20))
@@ -127,15 +135,20 @@ class Adbd(asyncio.Protocol):
     def _open(self, remote_id: int, service: bytes) -> None:
         kind, _, command = service.partition(b":")
         options = kind.split(b",")
+        packets = b"v2" in options
         if options[0] not in (b"shell", b"exec") or (not command and options[0] == b"exec"):
             self.send(wire.CLSE, 0, remote_id)
+            return
+        if not self._phone.speaks_shell_v2 and (packets or len(service) >= wire.OLD_MAX_PAYLOAD):
+            self.cut()  # an oversized packet kills the transport
             return
         if not self._phone.admit(command):
             self.cut()
             return
         local_id, self._next_id = self._next_id, self._next_id + 1
         self.send(wire.OKAY, local_id, remote_id)
-        stream = Stream(self, local_id, remote_id, self._max_payload, packets=b"v2" in options)
+        terminal = options[0] == b"shell" and not self._phone.speaks_shell_v2
+        stream = Stream(self, local_id, remote_id, self._max_payload, packets=packets, terminal=terminal)
         self._streams[local_id] = stream
         stream.start(self._phone.shell, command)
 
@@ -148,11 +161,15 @@ class Adbd(asyncio.Protocol):
 class Stream:
     """One open shell service: output goes out in one frame at a time, each after the last was acknowledged."""
 
-    def __init__(self, adbd: Adbd, local_id: int, remote_id: int, max_payload: int, *, packets: bool) -> None:
+    def __init__(
+        self, adbd: Adbd, local_id: int, remote_id: int, max_payload: int, *, packets: bool, terminal: bool
+    ) -> None:
+        """`packets` wraps output in shell protocol v2; `terminal` ends lines as a PTY does."""
         self._adbd = adbd
         self._ids = local_id, remote_id
         self._max_payload = max_payload
         self._packets = packets
+        self._terminal = terminal
         self._input = bytearray()
         self._output: deque[bytes] = deque()
         self._in_flight = False
@@ -161,7 +178,7 @@ class Stream:
 
     def start(self, shell: Shell, command: bytes) -> None:
         """Run the command."""
-        self._job = shell.run(command, self._on_output, self._on_exit)
+        self._job = shell.run(command, self._on_output, self._on_exit, merged=not self._packets)
         if not self._packets:
             self._job.close_stdin() if not command else None
 
@@ -194,6 +211,8 @@ class Stream:
 
     def _on_output(self, stream: int, data: bytes) -> None:
         room = self._max_payload - 8
+        if self._terminal:
+            data = data.replace(b"\n", b"\r\n")
         for start in range(0, len(data), room):
             chunk = data[start : start + room]
             self._output.append(wire.shell_packet(stream, chunk) if self._packets else chunk)

@@ -40,3 +40,16 @@ def fits_as_parts(texts: list[str]) -> bool:
     """Whether every piece goes into one part behind a concatenation header."""
     encoding = encoding_of(texts)
     return all(bits(text, encoding) <= _BITS_PART - (1 if encoding == "gsm7" else 0) for text in texts)
+
+
+def cut(text: str) -> list[str]:
+    """Cut a text as a messaging app does, by the framework's own help."""
+    if fits_alone(text):
+        return [text]
+    encoding, pieces = encoding_of([text]), [""]
+    room = _BITS_PART - (1 if encoding == "gsm7" else 0)
+    for character in text:
+        if bits(pieces[-1] + character, encoding) > room:
+            pieces.append("")
+        pieces[-1] += character
+    return pieces

@@ -19,6 +19,13 @@ from device_drivers.simulator.radio import Radio
 
 T = TypeVar("T")
 _LOOP_LIMIT_S = 10.0
+_CHANGEABLE = {
+    **dict.fromkeys(("battery_percent", "battery_tenths_c", "battery_health", "rsrp_dbm", "clock_offset_ms"), int),
+    **dict.fromkeys(("charging", "roaming", "screen_lock", "screen_locked", "doze", "airplane_mode"), bool),
+    "default_sms_app": str,
+    "settings": dict,
+    "properties": dict,
+}
 _LINK_FAULTS = frozenset({"mute", "unauthorized"})
 
 
@@ -125,10 +132,35 @@ def _make_app(phones: Sequence[SimulatedPhone], network: Network, loop: asyncio.
     @app.patch("/phones/<serial>")
     def change(serial: str) -> dict[str, Any]:
         phone = find(serial)
-        fields = {"battery_percent": int, "battery_tenths_c": int, "charging": bool, "rsrp_dbm": int}
-        for name, value in _body({}, {**fields, "clock_offset_ms": int}).items():
-            setattr(phone if name == "clock_offset_ms" else phone.body, name, value)
+        for name, value in _body({}, _CHANGEABLE).items():
+            if name == "airplane_mode":
+                in_loop(lambda on=value: phone.set_airplane_mode(on=on))  # type: ignore[misc]
+            elif name == "settings":
+                phone.settings.update({key: str(item) for key, item in value.items()})
+            elif name == "properties":
+                phone.body.properties.update({key: str(item) for key, item in value.items()})
+            elif name == "screen_locked":
+                phone.screen.locked = value
+            elif name == "default_sms_app":
+                phone.body.default_sms_app = phone.screen.app = value or None
+            else:
+                setattr(phone if name == "clock_offset_ms" else phone.body, name, value)
         return in_loop(lambda: _describe(phone))
+
+    @app.get("/phones/<serial>/calls")
+    def calls(serial: str) -> dict[str, Any]:
+        """Names of the methods of ISms that were called, in order."""
+        return {"calls": list(find(serial).isms.calls)}
+
+    @app.post("/phones/<serial>/sims/<int:slot_index>/swap")
+    def swap_sim(serial: str, slot_index: int) -> dict[str, Any]:
+        phone, body = find(serial), _body({"number": str}, {})
+        if not body["number"].removeprefix("+").isdecimal():
+            raise BadRequest("write `number` as in +420601000001")
+        try:
+            return asdict(in_loop(lambda: phone.swap_sim(slot_index, body["number"])))
+        except ValueError as error:
+            raise BadRequest(str(error)) from error
 
     @app.post("/phones/<serial>/dialogs/<any(send, cancel):choice>")
     def tap(serial: str, choice: str) -> dict[str, Any]:
@@ -161,6 +193,7 @@ def _describe(phone: SimulatedPhone) -> dict[str, Any]:
     return {
         "serial": phone.serial,
         "hardware_serial": phone.options.name,
+        "profile": phone.options.profile.name,
         "api_level": phone.options.profile.api_level,
         "plugged": phone.plugged,
         "authorized": phone.is_authorized,

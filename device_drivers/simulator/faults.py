@@ -17,6 +17,7 @@ KINDS = {
     "radio_fail": "the message stays off the air; its row appears as sent and then turns to failed",
     "late_row": "the row is written `seconds` late",
     "no_service": "the radio has no network: sends fail at once",
+    "op_ignored": "the SEND_SMS app-op is ignored for the shell: calls return normally and do nothing",
     "denied": "READ_SMS is ignored for the shell: queries find nothing",
 }
 

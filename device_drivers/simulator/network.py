@@ -57,6 +57,10 @@ class Network:
         """A SIM with this number is on the network: `deliver(sender, text, sent_at_ms)` brings it a message."""
         self._homes[number] = deliver
 
+    def unregister(self, number: str) -> None:
+        """The SIM with this number is off the network."""
+        self._homes.pop(number, None)
+
     def put_on_air(self, **fields: object) -> None:
         """One part has left a SIM; it is in the log when this returns."""
         with self._lock:

@@ -29,6 +29,11 @@ def int32(value: int) -> bytes:
     return struct.pack("<i", value)
 
 
+def int64(value: int) -> bytes:
+    """Parcel a 64-bit integer."""
+    return struct.pack("<q", value)
+
+
 def string16(text: str | None) -> bytes:
     """Parcel a String."""
     if text is None:
@@ -38,7 +43,7 @@ def string16(text: str | None) -> bytes:
     return int32(len(units) // 2) + data + bytes(-len(data) % 4)
 
 
-def from_arguments(arguments: Sequence[bytes]) -> tuple[bytes, UsageError | None]:
+def from_arguments(arguments: Sequence[bytes], *, knows_i64: bool) -> tuple[bytes, UsageError | None]:
     """Build the parcel that `service call` builds, and the usage error that it stops at, if any."""
     parcel = bytearray()
     rest = list(arguments)
@@ -47,7 +52,7 @@ def from_arguments(arguments: Sequence[bytes]) -> tuple[bytes, UsageError | None
         if kind == "null":
             parcel += _NULL_BINDER
             continue
-        if kind not in _WRITERS or not rest:
+        if kind not in _WRITERS or not rest or (kind == "i64" and not knows_i64):
             return bytes(parcel), UsageError(f"service: unknown or incomplete option {kind}")
         parcel += _WRITERS[kind](rest.pop(0))
     return bytes(parcel), None
@@ -131,9 +136,9 @@ class Reader:
         return value
 
 
-def exception(error: RemoteError) -> bytes:
-    """The reply of a stub that threw (Android 9 on: with an empty stack-trace header)."""
-    return int32(error.code) + string16(error.words) + int32(0)
+def exception(error: RemoteError, *, trace_header: bool) -> bytes:
+    """The reply of a stub that threw, with the empty stack-trace header of newer Androids."""
+    return int32(error.code) + string16(error.words) + (int32(0) if trace_header else b"")
 
 
 def printed(reply: bytes, *, tab: bool) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from device_drivers.simulator import dumps
@@ -16,7 +16,9 @@ from device_drivers.simulator.isms import Isms
 from device_drivers.simulator.network import Network
 from device_drivers.simulator.profile import Profile
 from device_drivers.simulator.provider import SmsStore
-from device_drivers.simulator.radio import Radio, SimCard
+from device_drivers.simulator.radio import Handset, Radio, SimCard
+from device_drivers.simulator.radio_log import RadioLog
+from device_drivers.simulator.screen import Screen
 from device_drivers.simulator.shell import Shell
 from device_drivers.simulator.tools import Tools
 
@@ -50,39 +52,76 @@ class SimulatedPhone:
     body: dumps.Body = field(default_factory=dumps.Body)
     clock_offset_ms: int = 0
     connections: set[Adbd] = field(default_factory=set)
-    settings: dict[str, str] = field(default_factory=dict)
+    settings: dict[str, str] = field(default_factory=lambda: {"airplane_mode_on": "0"})
     plugged: bool = True
     authorized: bool = True
 
     def __post_init__(self) -> None:
         """Build the phone; it boots with `start`."""
         self.authorized = self.options.authorized
-        self.store = SmsStore(refuses_select=self.options.profile.provider_refuses_select)
+        profile = self.options.profile
+        self.sims = list(self.options.sims)
+        self.store = SmsStore(
+            refuses_select=profile.provider_refuses_select,
+            shell_may_read=profile.shell_reads_sms,
+            refuses_hex=profile.provider_refuses_hex,
+        )
+        self.radio_log = RadioLog(self.clock_ms)
+        self.screen = Screen(lambda package, to, text: self.isms.send_from_app(package, to, text))
         if self.options.guard_max_parts is not None:
             self.settings[_GUARD_NAMES[0]] = str(self.options.guard_max_parts)
-        self.shell = Shell(self.shell_path, self.home, Tools(self).answer)
+        self.shell = Shell(
+            self.shell_path, self.home, Tools(self).answer, tools_read_stdin=self.options.profile.tools_read_stdin
+        )
         self._server: asyncio.Server | None = None
+        self._guard_values = (DEFAULT_MAX_COUNT, DEFAULT_INTERVAL_MS)
 
     async def start(self, port: int) -> None:
         """Boot, and listen for the adb server on `port` (0 for a free one)."""
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(lambda: Adbd(self, self.connections), "127.0.0.1", port)
         self.serial = f"127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
-        self.radios = {
-            sim.subscription_id: Radio(
-                sim,
-                self.serial,
-                self.store,
-                self.network,
-                self.faults,
-                self.clock_ms,
-                self.options.latency_s,
-                self.options.seed + sim.slot_index,
-            )
-            for sim in self.options.sims
-        }
+        self._handset = Handset(
+            self.serial,
+            self.options.profile,
+            self.store,
+            self.network,
+            self.faults,
+            self.radio_log,
+            self.clock_ms,
+            self.options.latency_s,
+        )
+        self.radios = {sim.subscription_id: self._radio(sim) for sim in self.sims}
         self.isms = Isms(self.options.profile, self.radios, self.faults)
         self._boot()
+
+    def _radio(self, sim: SimCard) -> Radio:
+        return Radio(sim, self._handset, self.options.seed + sim.slot_index)
+
+    def swap_sim(self, slot_index: int, number: str) -> SimCard:
+        """Put another card into a slot: new number, ICCID and subscription id. Raises ValueError for an empty slot."""
+        old = next((sim for sim in self.sims if sim.slot_index == slot_index), None)
+        if old is None:
+            raise ValueError(f"this phone has no SIM in slot {slot_index}")
+        new = replace(
+            old,
+            subscription_id=max(sim.subscription_id for sim in self.sims) + 1,
+            number=number,
+            iccid=f"894209{slot_index}{int(number[-9:]):012d}",
+        )
+        self.sims[self.sims.index(old)] = new
+        self.radios.pop(old.subscription_id).leave()
+        self.radios[new.subscription_id] = self._radio(new)
+        self.radios[new.subscription_id].boot(self._new_guard())
+        return new
+
+    def set_airplane_mode(self, *, on: bool) -> None:
+        """Switch every radio off or on."""
+        self.settings["airplane_mode_on"] = str(int(on))
+        if on:
+            self.faults.set("no_service", None)
+        else:
+            self.faults.clear("no_service")
 
     def stop(self) -> None:
         """Switch off."""
@@ -110,12 +149,18 @@ class SimulatedPhone:
         return self.authorized and not self.faults.is_on("unauthorized")
 
     @property
+    def speaks_shell_v2(self) -> bool:
+        """See AdbdPhone."""
+        return self.options.profile.has_shell_v2
+
+    @property
     def is_mute(self) -> bool:
         """See AdbdPhone."""
         return not self.plugged or self.faults.is_on("mute")
 
     def admit(self, command: bytes) -> bool:
         """See AdbdPhone."""
+        # Before Android 7 the command comes as a script on the standard input, after the shell was opened.
         is_send = b"service call isms" in command and b"com.android.shell" in command
         if is_send and self.faults.take("drop_unopened"):
             self.shell.run(command, lambda *_: None, lambda _: None)
@@ -158,8 +203,17 @@ class SimulatedPhone:
 
     def _boot(self) -> None:
         (self.home / "data" / "boot_id").write_text(f"{uuid.uuid4()}\n")
+        self._guard_values = self._read_guard()
+        self.radio_log.clear()
+        self.screen.compose = None
+        for radio in self.radios.values():
+            radio.boot(self._new_guard())
+
+    def _new_guard(self) -> Guard:
+        """Android reads the two settings when its phone process starts, and never again."""
+        return Guard(*self._guard_values)
+
+    def _read_guard(self) -> tuple[int, int]:
         values = [self.settings.get(name, "") for name in _GUARD_NAMES]
         max_count = int(values[0]) if values[0].isdecimal() else DEFAULT_MAX_COUNT
-        interval_ms = int(values[1]) if values[1].isdecimal() else DEFAULT_INTERVAL_MS
-        for radio in self.radios.values():
-            radio.boot(Guard(max_count, interval_ms))
+        return max_count, int(values[1]) if values[1].isdecimal() else DEFAULT_INTERVAL_MS

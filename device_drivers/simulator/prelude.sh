@@ -22,7 +22,10 @@ _ask() {
 }
 
 service() { _ask service "$@"; }
-content() { _ask content "$@"; }
+content() {
+	_drain
+	_ask content "$@"
+}
 getprop() { _ask getprop "$@"; }
 dumpsys() { _ask dumpsys "$@"; }
 settings() { _ask settings "$@"; }
@@ -32,7 +35,32 @@ reboot() { _ask reboot "$@"; }
 id() { _ask id "$@"; }
 whoami() { _ask whoami "$@"; }
 svc() { _ask svc "$@"; }
-am() { _ask am "$@"; }
+am() {
+	_drain
+	_ask am "$@"
+}
+appops() { _ask appops "$@"; }
+input() { _ask input "$@"; }
+locksettings() { _ask locksettings "$@"; }
+logcat() { _ask logcat "$@"; }
+uiautomator() { _ask uiautomator "$@"; }
+
+# Tools of some vendors take whatever stands on the standard input, also the rest of a script that runs them.
+_drain() {
+	if [ -n "$SIM_TOOLS_READ_STDIN" ]; then
+		while read -r _line; do :; done
+	fi
+}
+
+# A shell in the shell: it reads its script from the standard input.
+sh() {
+	if [ $# -eq 0 ]; then
+		(. /dev/stdin)
+	else
+		echo "sh: arguments are not simulated" >&2
+		return 2
+	fi
+}
 
 # Programs of the host, on the phone's own /data. (A redirection to /data is the shell's own and cannot be mapped:
 # use "$ANDROID_DATA" there, which every Android sets.)
@@ -49,7 +77,12 @@ _on_phone() {
 	done
 	command "$_program" "$@"
 }
-cat() { _on_phone cat "$@"; }
+cat() {
+	case $1 in
+		/system/*) _ask cat "$@" ;;
+		*) _on_phone cat "$@" ;;
+	esac
+}
 ls() { _on_phone ls "$@"; }
 mkdir() { _on_phone mkdir "$@"; }
 rm() { _on_phone rm "$@"; }

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from device_drivers.simulator.shell import ToolAnswer
 
-INBOX, SENT, FAILED = 1, 2, 5
+INBOX, SENT, OUTBOX, FAILED = 1, 2, 4, 5
 # No AUTOINCREMENT: the highest id is used again after its row is gone (TelephonyProvider, all versions).
 _SCHEMA = """
 CREATE TABLE sms (_id INTEGER PRIMARY KEY, thread_id INTEGER, address TEXT, person INTEGER, date INTEGER,
@@ -22,6 +22,17 @@ _NO_ROWS = ToolAnswer(b"No result found.\n")
 _USAGE = b"usage: adb shell content [subcommand] [options]\n"
 # What a query on the view may do; everything else an SQL text could ask for is denied.
 _ALLOWED = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION}
+
+
+def _error(words: str) -> bytes:
+    """What `content` prints on stderr, with exit status 0."""
+    return f"Error while accessing provider:sms\n{words}\n".encode("utf-8", "replace")
+
+
+_DENIED = _error(
+    "java.lang.SecurityException: Permission Denial: reading com.android.providers.telephony.SmsProvider uri"
+    " content://sms from pid=4242, uid=2000 requires android.permission.READ_SMS, or grantUriPermission()"
+)
 
 
 @dataclass(frozen=True)
@@ -40,8 +51,10 @@ class Row:
 class SmsStore:
     """The messages of one phone."""
 
-    def __init__(self, *, refuses_select: bool) -> None:
+    def __init__(self, *, refuses_select: bool, shell_may_read: bool = True, refuses_hex: bool = False) -> None:
         self._refuses_select = refuses_select
+        self._shell_may_read = shell_may_read
+        self._refuses_hex = refuses_hex
         self.denied = False
         """Set while the shell's READ_SMS is ignored: queries find nothing, without an error."""
         self.locked = False
@@ -98,7 +111,9 @@ class SmsStore:
         if not uri.startswith("content://sms") or folder not in _FOLDERS:
             return ToolAnswer(stderr=f"Error while accessing provider:{uri}\njava.lang.Exception\n".encode())
         if self.locked:
-            return ToolAnswer(stderr=b"Error while accessing provider:sms\njava.lang.IllegalStateException\n")
+            return ToolAnswer(stderr=_error("java.lang.IllegalStateException"))
+        if not self._shell_may_read:
+            return ToolAnswer(stderr=_DENIED)
         return self._query(folder, options)
 
     def _query(self, folder: str, options: dict[str, str]) -> ToolAnswer:
@@ -111,13 +126,14 @@ class SmsStore:
             query += " WHERE " + " AND ".join(where)
         query += f" ORDER BY {options.get('--sort') or 'date DESC'}"
         asked = " ".join(options.get(key, "") for key in ("--projection", "--where", "--sort")).upper()
+        if self._refuses_hex and "HEX(" in asked:
+            return ToolAnswer(stderr=_error("java.lang.IllegalArgumentException: Invalid column hex(address)"))
         if self.denied or (self._refuses_select and "SELECT" in asked):
             return _NO_ROWS
         try:
             names, rows = self._read(query)
         except sqlite3.Error as error:
-            words = f"Error while accessing provider:sms\nandroid.database.sqlite.SQLiteException: {error}\n"
-            return ToolAnswer(stderr=words.encode("utf-8", "replace"))
+            return ToolAnswer(stderr=_error(f"android.database.sqlite.SQLiteException: {error}"))
         lines = [
             f"Row: {number} " + ", ".join(f"{name}={_shown(value)}" for name, value in zip(names, row, strict=True))
             for number, row in enumerate(rows)

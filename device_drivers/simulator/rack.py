@@ -38,8 +38,8 @@ class RackOptions:
     """Android's limit a minute and SIM; None leaves its own 30."""
     latency_s: tuple[float, float] = (0.3, 0.8)
     """Shortest and longest time of a part on the radio."""
-    api_levels: tuple[int, ...] = (29, 34)
-    """Given to the phones in turn."""
+    profiles: tuple[str, ...] = ("29", "34")
+    """Kinds of phones, given to them in turn: an API level, or a vendor's variant of one."""
     seed: int = 1
     auth: bool = False
     """True lets every phone wait until its key dialog is answered."""
@@ -61,11 +61,11 @@ def run_rack(
 ) -> None:
     """Simulate until `wait_for_stop`, which is run in a thread, returns.
 
-    Raises OSError where a port is taken, ShellMissingError, ValueError for an unknown API level.
+    Raises OSError where a port is taken, ShellMissingError, ValueError for an unknown profile.
     """
-    unknown = set(options.api_levels) - PROFILES.keys()
+    unknown = set(options.profiles) - PROFILES.keys()
     if unknown:
-        raise ValueError(f"no profile for API level {min(unknown)}; there are {', '.join(map(str, PROFILES))}")
+        raise ValueError(f"there is no profile {min(unknown)!r}; known are {', '.join(PROFILES)}")
     asyncio.run(_run(options, on_ready, wait_for_stop))
 
 
@@ -85,6 +85,7 @@ async def _run(
         for index in range(options.phones):
             phone = SimulatedPhone(_phone_options(options, index), shell_path, home / f"phone{index}", network)
             phone.body = Body(battery_percent=96 - 7 * index % 60, rsrp_dbm=-84 - 5 * index % 30)
+            phone.screen.app = phone.body.default_sms_app
             stack.callback(phone.shell.stop)
             await phone.start(options.base_port + index if options.base_port else 0)
             stack.callback(phone.stop)
@@ -111,7 +112,7 @@ def _phone_options(options: RackOptions, index: int) -> PhoneOptions:
     )
     return PhoneOptions(
         name=f"SIM{options.seed:03d}{index:04d}",
-        profile=PROFILES[options.api_levels[index % len(options.api_levels)]],
+        profile=PROFILES[options.profiles[index % len(options.profiles)]],
         sims=sims,
         authorized=not options.auth,
         guard_max_parts=options.guard_max_parts,

@@ -11,7 +11,9 @@ from device_drivers.simulator import airtime
 from device_drivers.simulator.faults import Faults
 from device_drivers.simulator.guard import Guard
 from device_drivers.simulator.network import Network
-from device_drivers.simulator.provider import FAILED, INBOX, SENT, SmsStore
+from device_drivers.simulator.profile import MESSAGES_APP, Profile
+from device_drivers.simulator.provider import FAILED, INBOX, OUTBOX, SENT, SmsStore
+from device_drivers.simulator.radio_log import RadioLog
 
 # SMSDispatcher inserts a failed message as sent and corrects it right after.
 _CORRECTION_S = 0.1
@@ -40,39 +42,39 @@ class Outgoing:
     creator: str
     fails: bool = False
     left: int = 0
+    row_id: int | None = None
+    """Of the row that was written before the radio was asked."""
+
+
+@dataclass(frozen=True)
+class Handset:
+    """What a radio needs of the phone that it is in."""
+
+    serial: str
+    profile: Profile
+    store: SmsStore
+    network: Network
+    faults: Faults
+    log: RadioLog
+    clock_ms: Callable[[], int]
+    latency_s: tuple[float, float]
 
 
 class Radio:
     """Sends one part after another, as a modem does."""
 
-    def __init__(
-        self,
-        sim: SimCard,
-        phone: str,
-        store: SmsStore,
-        network: Network,
-        faults: Faults,
-        clock_ms: Callable[[], int],
-        latency_s: tuple[float, float],
-        seed: int,
-    ) -> None:
+    def __init__(self, sim: SimCard, handset: Handset, seed: int) -> None:
         self.sim = sim
-        self._phone = phone
-        self._store = store
-        self._network = network
-        self._faults = faults
-        self._clock_ms = clock_ms
-        self._latency_s = latency_s
+        self._handset = handset
         self._random = random.Random(seed)  # noqa: S311 - repeatable on purpose
         self._queue: asyncio.Queue[tuple[Outgoing, int]] = asyncio.Queue()
         self._task: asyncio.Task[None] | None = None
         self.guard = Guard(1, 1)
-        network.register(sim.number, self._receive)
+        handset.network.register(sim.number, self._receive)
 
     def boot(self, guard: Guard) -> None:
         """Start the telephony process: what was on its way is gone."""
-        if self._task:
-            self._task.cancel()
+        self.stop()
         self._queue = asyncio.Queue()
         self.guard = guard
         self._task = asyncio.get_running_loop().create_task(self._work())
@@ -82,19 +84,31 @@ class Radio:
         if self._task:
             self._task.cancel()
 
+    def leave(self) -> None:
+        """The card is pulled out: the network reaches it no more."""
+        self.stop()
+        self._handset.network.unregister(self.sim.number)
+
     def send(self, message: Outgoing, *, whole: bool) -> None:
         """Take a message from the framework's entrance: past the guard, then to the modem.
 
         `whole` asks the guard once for all parts, else once for each.
         """
+        if self._handset.profile.writes_outbox_first and message.persist:
+            message.row_id = self._insert(OUTBOX, message)
         steps = [list(range(len(message.texts)))] if whole else [[n] for n in range(len(message.texts))]
         for numbers in steps:
             self.guard.ask(
                 len(numbers),
-                self._clock_ms(),
+                self._handset.clock_ms(),
                 lambda numbers=numbers: self._enqueue(message, numbers),  # type: ignore[misc]
                 lambda numbers=numbers: self._fail(message, len(numbers)),  # type: ignore[misc]
             )
+
+    def send_app_message(self, message: Outgoing) -> None:
+        """Send for the default messaging app: its row is there from the start, and no guard holds it back."""
+        message.row_id = self._insert(OUTBOX, message)
+        self._enqueue(message, list(range(len(message.texts))))
 
     def _enqueue(self, message: Outgoing, numbers: list[int]) -> None:
         for number in numbers:
@@ -103,23 +117,29 @@ class Radio:
     async def _work(self) -> None:
         while True:
             message, number = await self._queue.get()
-            await asyncio.sleep(self._random.uniform(*self._latency_s))
-            if self._faults.is_on("no_service") or (number == 0 and self._faults.take("radio_fail")):
+            token = self._handset.log.asked(self.sim.slot_index)
+            await asyncio.sleep(self._random.uniform(*self._handset.latency_s))
+            faults = self._handset.faults
+            if faults.is_on("no_service") or (number == 0 and faults.take("radio_fail")):
                 message.fails = True
+            self._handset.log.answered(self.sim.slot_index, token, failed=message.fails)
             if not message.fails:
-                self._network.put_on_air(
-                    phone=self._phone,
-                    slot_index=self.sim.slot_index,
-                    subscription_id=self.sim.subscription_id,
-                    sender=self.sim.number,
-                    to=message.to,
-                    message=message.name,
-                    part=number + 1,
-                    parts=len(message.texts),
-                    text=message.texts[number],
-                    encoding=airtime.encoding_of(message.texts),
-                )
+                self._put_on_air(message, number)
             self._part_done(message)
+
+    def _put_on_air(self, message: Outgoing, number: int) -> None:
+        self._handset.network.put_on_air(
+            phone=self._handset.serial,
+            slot_index=self.sim.slot_index,
+            subscription_id=self.sim.subscription_id,
+            sender=self.sim.number,
+            to=message.to,
+            message=message.name,
+            part=number + 1,
+            parts=len(message.texts),
+            text=message.texts[number],
+            encoding=airtime.encoding_of(message.texts),
+        )
 
     def _fail(self, message: Outgoing, parts: int) -> None:
         message.fails = True
@@ -131,34 +151,40 @@ class Radio:
         message.left += 1
         if message.left < len(message.texts):
             return
+        faults = self._handset.faults
         if not message.fails:
-            self._network.message_left(self.sim.number, message.to, "".join(message.texts))
-        if not message.persist or self._faults.take("no_row"):
+            self._handset.network.message_left(self.sim.number, message.to, "".join(message.texts))
+        if not message.persist or faults.take("no_row"):
             return
-        if self._faults.take("late_row"):
-            asyncio.get_running_loop().call_later(self._faults.late_row_s, self._persist, message)
+        if faults.take("late_row"):
+            asyncio.get_running_loop().call_later(faults.late_row_s, self._persist, message)
         else:
             self._persist(message)
 
     def _persist(self, message: Outgoing) -> None:
-        row_id = self._store.insert(
-            SENT,
-            message.to,
-            "".join(message.texts),
-            self._clock_ms(),
-            self.sim.subscription_id,
-            creator=message.creator,
-        )
+        store = self._handset.store
+        if message.row_id is not None:
+            store.set_kind(message.row_id, FAILED if message.fails else SENT)
+            return
+        row_id = self._insert(SENT, message)
         if message.fails:
-            asyncio.get_running_loop().call_later(_CORRECTION_S, self._store.set_kind, row_id, FAILED)
+            asyncio.get_running_loop().call_later(_CORRECTION_S, store.set_kind, row_id, FAILED)
+
+    def _insert(self, kind: int, message: Outgoing) -> int:
+        body = "".join(message.texts)
+        if self._handset.profile.rewrites_body:
+            body = body.strip()
+        return self._handset.store.insert(
+            kind, message.to, body, self._handset.clock_ms(), self.sim.subscription_id, creator=message.creator
+        )
 
     def _receive(self, sender: str, text: str, sent_at_ms: int) -> None:
-        self._store.insert(
+        self._handset.store.insert(
             INBOX,
             sender,
             text,
-            self._clock_ms(),
+            self._handset.clock_ms(),
             self.sim.subscription_id,
             date_sent_ms=sent_at_ms,
-            creator="com.google.android.apps.messaging",
+            creator=MESSAGES_APP,
         )

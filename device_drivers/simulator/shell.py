@@ -55,7 +55,7 @@ def find_shell(chosen: str | None = None) -> str:
 class Shell:
     """The shell of one phone. Lives in the event loop's thread."""
 
-    def __init__(self, path: str, home: Path, tool: ToolHandler) -> None:
+    def __init__(self, path: str, home: Path, tool: ToolHandler, *, tools_read_stdin: bool = False) -> None:
         self._tool = tool
         tools = home / "bin"
         tools.mkdir(parents=True)
@@ -73,14 +73,25 @@ class Shell:
                 "ANDROID_DATA": str(home / "data"),
                 "HOME": "/",
                 "SIM_FDS": f"/proc/{os.getpid()}/fd",
+                "SIM_TOOLS_READ_STDIN": "1" if tools_read_stdin else "",
             },
             start_new_session=True,
         )
         self._jobs: set[Job] = set()
 
-    def run(self, command: bytes, on_output: Callable[[int, bytes], None], on_exit: Callable[[int], None]) -> Job:
-        """Begin a command. `on_output` gets (1 or 2, bytes), `on_exit` the exit code, both in the event loop."""
-        job = Job(command, self._tool, on_output, on_exit, self._jobs.discard)
+    def run(
+        self,
+        command: bytes,
+        on_output: Callable[[int, bytes], None],
+        on_exit: Callable[[int], None],
+        *,
+        merged: bool = False,
+    ) -> Job:
+        """Begin a command. `on_output` gets (1 or 2, bytes), `on_exit` the exit code, both in the event loop.
+
+        `merged` lets both outputs share one pipe, in the order in which they are written.
+        """
+        job = Job(command, self._tool, on_output, on_exit, self._jobs.discard, merged=merged)
         self._jobs.add(job)
         stdin = self._process.stdin
         if stdin is None:
@@ -116,6 +127,8 @@ class Job:
         on_output: Callable[[int, bytes], None],
         on_exit: Callable[[int], None],
         on_end: Callable[[Job], None],
+        *,
+        merged: bool,
     ) -> None:
         self._tool = tool
         self._on_output = on_output
@@ -128,14 +141,16 @@ class Job:
         self._ended = False
         self._fds: list[int] = []
         self._stdin = self._pipe()
-        self._stdout, self._stderr, self._exit = self._pipe(), self._pipe(), self._pipe()
+        self._stdout, self._exit = self._pipe(), self._pipe()
+        self._stderr = self._stdout if merged else self._pipe()
         self._request, self._token, self._answer = self._pipe(), self._pipe(), self._pipe()
         os.write(self._token[1], b"\n")
         self._command = os.memfd_create("command")
         self._fds.append(self._command)
         _write_all(self._command, command)
         self._loop.add_reader(self._stdout[0], self._read_output, 1, self._stdout[0])
-        self._loop.add_reader(self._stderr[0], self._read_output, 2, self._stderr[0])
+        if not merged:
+            self._loop.add_reader(self._stderr[0], self._read_output, 2, self._stderr[0])
         self._loop.add_reader(self._exit[0], self._read_exit)
         self._loop.add_reader(self._request[0], self._read_request)
 

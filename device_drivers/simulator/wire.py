@@ -9,6 +9,8 @@ CNXN, AUTH, OPEN, OKAY, CLSE, WRTE = (
     int.from_bytes(word, "little") for word in (b"CNXN", b"AUTH", b"OPEN", b"OKAY", b"CLSE", b"WRTE")
 )
 VERSION = 0x01000001  # from this version on the checksum is not looked at
+OLD_VERSION = 0x01000000
+OLD_MAX_PAYLOAD = 4096
 MAX_PAYLOAD = 1024 * 1024
 AUTH_TOKEN, AUTH_SIGNATURE, AUTH_PUBLIC_KEY = 1, 2, 3
 STDIN, STDOUT, STDERR, EXIT, CLOSE_STDIN = range(5)
@@ -32,7 +34,8 @@ class Frame:
     def encode(self) -> bytes:
         """The bytes on the wire."""
         magic = self.command ^ 0xFFFFFFFF
-        return _HEADER.pack(self.command, self.arg0, self.arg1, len(self.payload), 0, magic) + self.payload
+        check = sum(self.payload) & 0xFFFFFFFF
+        return _HEADER.pack(self.command, self.arg0, self.arg1, len(self.payload), check, magic) + self.payload
 
 
 def take_frame(buffer: bytearray) -> Frame | None:

@@ -23,7 +23,12 @@ _FAST_S = (0.02, 0.06)
 )
 @click.option("--guard", type=click.IntRange(1), metavar="PARTS", help="Android's limit a minute; its own is 30.")
 @click.option("--fast", is_flag=True, help="A radio that needs 20 to 60 ms for a part, not 300 to 800.")
-@click.option("--api", default="29,34", show_default=True, help="Android API levels, given to the phones in turn.")
+@click.option(
+    "--profiles",
+    default="29,34",
+    show_default=True,
+    help="Kinds of phones, given to them in turn: API levels 21 to 36, or variants like 26-caf.",
+)
 @click.option("--seed", type=int, default=1, show_default=True, help="Of everything random; also names the phones.")
 @click.option("--auth", is_flag=True, help="Every phone waits until its key dialog is answered.")
 @click.option("--shell", help="mksh (as on Android) or dash.")
@@ -36,7 +41,7 @@ def simulate(
     air_log: Path | None,
     guard: int | None,
     fast: bool,
-    api: str,
+    profiles: str,
     seed: int,
     auth: bool,
     shell: str | None,
@@ -44,9 +49,6 @@ def simulate(
     until_stdin_closes: bool,
 ) -> None:
     """Simulate Android phones that any adb can drive; see docs/simulator.md."""
-    words = [word.strip() for word in api.split(",")]
-    if not all(word.isdecimal() for word in words):
-        raise click.BadParameter("write API levels like 29,34", param_hint="--api")
     options = RackOptions(
         phones=phones,
         base_port=base_port,
@@ -54,7 +56,7 @@ def simulate(
         air_log=air_log,
         guard_max_parts=guard,
         latency_s=_FAST_S if fast else RackOptions.latency_s,
-        api_levels=tuple(map(int, words)),
+        profiles=tuple(word.strip() for word in profiles.split(",")),
         seed=seed,
         auth=auth,
         shell=shell,
