@@ -37,6 +37,10 @@ class DeviceCommand:
         """Give the line for the phone's shell. For links only; never log it."""
         return self._line
 
+    def then_say(self, word: str) -> DeviceCommand:
+        """Run this and, if it succeeded, say a word."""
+        return DeviceCommand(self.name, f"{self._line} && echo {_quote(word)}", key=_KEY)
+
     def split(self, output: str) -> list[str] | None:
         """Split the output of `in_order` into one text for each step, or None if a marker is missing."""
         if self._marker is None:
@@ -58,6 +62,22 @@ def in_order(name: str, steps: Sequence[DeviceCommand]) -> DeviceCommand:
     marker = f"--{secrets.token_hex(8)}--"
     line = f"; echo {marker}; ".join(step.shell_line() for step in steps)
     return DeviceCommand(name, line, marker, key=_KEY)
+
+
+def once(directory: str, then: DeviceCommand, otherwise: DeviceCommand) -> DeviceCommand:
+    """Run `then` if this directory could be made, else `otherwise`; it can be made once, so `then` runs once."""
+    line = f"if mkdir {_quote(directory)} 2>/dev/null; then {then.shell_line()}; else {otherwise.shell_line()}; fi"
+    return DeviceCommand(then.name, line, key=_KEY)
+
+
+def script(command: DeviceCommand) -> tuple[bytes, bytes]:
+    """Give the command as a script for a shell's standard input, and the marker before its exit code.
+
+    The shell reads the whole group before it runs any of it, so that a script that arrives cut off does nothing; and
+    no tool in it can read on in the script.
+    """
+    marker = f"--{secrets.token_hex(8)}--"
+    return f"{{ {command.shell_line()}\n}} </dev/null\necho {marker}$?\nexit\n".encode(), marker.encode()
 
 
 def when_output_has_line(

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from enum import StrEnum
+from typing import BinaryIO, Protocol
 
 from device_drivers.adb.command import DeviceCommand
 
 # A phone that floods us must not eat the host's memory; 5,000 inbox rows are about 3 MB.
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
+
+
+class ShellKind(StrEnum):
+    """How a phone's adbd runs a command."""
+
+    V2 = "shell_v2"
+    """Packets: exit code, and a stderr of its own (Android 7 on)."""
+    EXEC = "exec"
+    """Raw bytes, stderr among them, no exit code: a random marker at the end shows that the answer is whole."""
 
 
 @dataclass(frozen=True)
@@ -22,10 +34,13 @@ class CommandResult:
 
 @dataclass(frozen=True)
 class ListedPhone:
-    """A phone as the adb server lists it; `state` is adb's own word (device, offline, unauthorized...)."""
+    """A phone as the adb server lists it."""
 
     serial: str
     state: str
+    """adb's own word (device, offline, unauthorized...)."""
+    usb_path: str | None = None
+    """Bus and chain of ports, like `1-2.3`; None for a phone that is reached over TCP."""
 
 
 class AdbLink(Protocol):
@@ -35,6 +50,13 @@ class AdbLink(Protocol):
         """Give the phones that the server knows. Raises AdbServerUnreachableError."""
         ...
 
+    def track(self, on_change: Callable[[], None], stop: threading.Event) -> None:
+        """Call `on_change` whenever the server's list changes, until `stop`; blocks.
+
+        Raises AdbServerUnreachableError when the server goes.
+        """
+        ...
+
     def attach(self, address: str) -> None:
         """Ask the server to connect to a phone at `host:port`; harmless if it is connected already.
 
@@ -42,10 +64,23 @@ class AdbLink(Protocol):
         """
         ...
 
-    def run(self, serial: str, command: DeviceCommand, limit_s: float) -> CommandResult:
+    def shell_kind(self, serial: str) -> ShellKind:
+        """Tell which kind of shell server and phone have in common. Raises LinkError."""
+        ...
+
+    def run(
+        self, serial: str, command: DeviceCommand, limit_s: float, shell: ShellKind = ShellKind.V2
+    ) -> CommandResult:
         """Run a command in the phone's shell and wait for its end, `limit_s` seconds at most.
 
         Raises LinkError; its `reached_phone` is False only with proof that the phone did not get the command.
         Never retries.
+        """
+        ...
+
+    def save(self, serial: str, command: DeviceCommand, target: BinaryIO, max_bytes: int, limit_s: float) -> None:
+        """Run a command and write its stdout to a file, byte by byte as it is; for shell v2 only.
+
+        Raises LinkError, or PhoneAnswerError for more than `max_bytes`.
         """
         ...

@@ -1,15 +1,13 @@
-"""Finding adb, and starting a server of our own or saying why not."""
+"""Finding adb, or saying which package brings it."""
 
 from __future__ import annotations
 
-import socket
 from pathlib import Path
 
 import pytest
 
 from device_drivers.adb import server as adb_server
-from device_drivers.adb.server import AdbNotFoundError, AdbServer, find_adb
-from device_drivers.errors import AdbServerUnreachableError
+from device_drivers.adb.server import AdbNotFoundError, find_adb
 
 
 def make_executable(path: Path) -> Path:
@@ -52,31 +50,3 @@ def find_adb_is_missing() -> bool:
     with pytest.raises(AdbNotFoundError, match="install the package 'adb'"):
         find_adb(None)
     return True
-
-
-def test_a_port_of_another_program(tmp_path, adb_binary):
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        other.listen()
-        server = AdbServer(adb_binary, other.getsockname()[1], tmp_path, usb=False)
-        with pytest.raises(AdbServerUnreachableError, match="in use by another program"):
-            server.start()
-
-
-def test_an_adb_that_does_not_start_leaves_its_words(tmp_path):
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    server = AdbServer(make_executable(tmp_path / "adb"), port, tmp_path / "home", usb=False)
-    with pytest.raises(AdbServerUnreachableError, match=r"adb\.log"):
-        server.start()
-
-
-def test_a_server_that_an_earlier_run_left_is_used_and_stopped(tmp_path, adb_binary, eventually):
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    left = AdbServer(adb_binary, port, tmp_path, usb=False)
-    left.start()
-    later = AdbServer(adb_binary, port, tmp_path, usb=False)
-    later.start()
-    later.stop()
-    eventually(lambda: not adb_server._answers_as_adb(port))
-    left.stop()

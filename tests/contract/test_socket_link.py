@@ -1,15 +1,18 @@
-"""`AdbutilsLink` against an adb server that misbehaves: what is proof that a phone got nothing, and what is not."""
+"""`SocketLink` over both client libraries, with an adb server that misbehaves: what proves that a phone got nothing."""
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import struct
 import threading
 
 import pytest
 
-from device_drivers.adb.adbutils_link import AdbutilsLink
+from device_drivers.adb.address import ClientLibrary, ServerAddress
 from device_drivers.adb.command import call
+from device_drivers.adb.link import MAX_ANSWER_BYTES
+from device_drivers.adb.socket_link import SocketLink
 from device_drivers.errors import (
     AdbServerUnreachableError,
     CommandTimeoutError,
@@ -49,7 +52,7 @@ class FakeServer:
             connection, _ = self._listener.accept()
         except OSError:
             return
-        with connection:
+        with connection, contextlib.suppress(OSError):
             for reply in self._replies:
                 size = connection.recv(4, socket.MSG_WAITALL)
                 connection.recv(int(size, 16), socket.MSG_WAITALL)
@@ -58,6 +61,10 @@ class FakeServer:
                     return
                 for piece in [reply[i : i + 1] for i in range(len(reply))] if self._slow else [reply]:
                     connection.sendall(piece)
+            # Closing with something unread would reset the connection and lose what is under way.
+            connection.shutdown(socket.SHUT_WR)
+            while connection.recv(4096):
+                pass
 
     def close(self) -> None:
         self._end.set()
@@ -65,13 +72,18 @@ class FakeServer:
         self._thread.join(5)
 
 
+@pytest.fixture(params=list(ClientLibrary))
+def library(request):
+    return request.param
+
+
 @pytest.fixture
-def serve():
+def serve(library):
     servers = []
 
     def start(*replies, **options):
         servers.append(FakeServer(*replies, **options))
-        return AdbutilsLink("127.0.0.1", servers[-1].port)
+        return SocketLink(ServerAddress(port=servers[-1].port), library)
 
     yield start
     for server in servers:
@@ -118,22 +130,54 @@ def test_a_server_that_hangs_before_the_phone_is_chosen_reached_nobody(serve):
 
 
 def test_an_endless_answer_is_cut(serve, monkeypatch):
-    monkeypatch.setattr("device_drivers.adb.adbutils_link.MAX_ANSWER_BYTES", 100)
+    monkeypatch.setattr("device_drivers.adb.socket_link.MAX_ANSWER_BYTES", 100)
     with pytest.raises(PhoneAnswerError, match="longer than"):
         serve(b"OKAY", b"OKAY" + packet(1, b"x" * 101)).run("X", call("true"), 5)
 
 
-def test_no_server_is_an_error_and_none_is_started():
+def test_an_answer_of_sixty_four_megabytes_is_read_and_one_byte_more_is_not(serve):
+    chunk = b"x" * (1 << 20)
+    whole = b"OKAY" + packet(1, chunk) * 64
+    result = serve(b"OKAY", whole + packet(3, b"\0")).run("X", call("true"), 60)
+    assert len(result.stdout) == MAX_ANSWER_BYTES
+    with pytest.raises(PhoneAnswerError, match="longer than"):
+        serve(b"OKAY", whole + packet(1, b"x")).run("X", call("true"), 60)
+
+
+def test_no_server_is_an_error_and_none_is_started(library):
     with socket.create_server(("127.0.0.1", 0)) as unused:
         port = unused.getsockname()[1]
     with pytest.raises(AdbServerUnreachableError, match="start it"):
-        AdbutilsLink("127.0.0.1", port).list_phones()
+        SocketLink(ServerAddress(port=port), library).list_phones()
 
 
 def test_the_list_of_phones(serve):
-    listing = b"A1\tdevice\n127.0.0.1:5\tunauthorized\n"
+    """As both USB backends write it, with a state that is a sentence, and two phones of one serial."""
+    listing = (
+        b"0123456789ABCDEF       device usb:1-2.3 product:a model:Pixel_7 device:b transport_id:1\n"
+        b"0123456789ABCDEF       device 1-2.4 product:a model:Pixel_7 device:b transport_id:2\n"
+        b"127.0.0.1:5            unauthorized transport_id:3\n"
+        b"R58N12ABCDE            no permissions (user in plugdev group; are your udev rules wrong?); see"
+        b" [http://developer.android.com/tools/device.html] usb:3-1.4.2 transport_id:4\n"
+    )
     phones = serve(b"OKAY%04x" % len(listing) + listing).list_phones()
-    assert [(p.serial, p.state) for p in phones] == [("A1", "device"), ("127.0.0.1:5", "unauthorized")]
+    assert [(p.serial, p.state.split(" (")[0], p.usb_path) for p in phones] == [
+        ("0123456789ABCDEF", "device", "1-2.3"),
+        ("0123456789ABCDEF", "device", "1-2.4"),
+        ("127.0.0.1:5", "unauthorized", None),
+        ("R58N12ABCDE", "no permissions", "3-1.4.2"),
+    ]
+
+
+def test_an_empty_list(serve):
+    assert serve(b"OKAY0000").list_phones() == ()
+
+
+def test_changes_of_the_list_are_told_until_the_server_goes(serve):
+    told, stop = [], threading.Event()
+    with pytest.raises(AdbServerUnreachableError):
+        serve(b"OKAY" + b"0000" + b"000aA1\tdevice\n").track(lambda: told.append(1), stop)
+    assert len(told) == 2
 
 
 def test_a_phone_that_cannot_be_attached(serve):
