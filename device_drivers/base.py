@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Protocol
 
 
@@ -47,6 +48,66 @@ class SendGuard:
     interval_s: float
 
 
+class SendWay(StrEnum):
+    """How a phone is made to send."""
+
+    ISMS = "isms"
+    """A call to the framework's SMS service."""
+    APP = "app"
+    """The messaging app on the screen, with a tap on its button: for phones whose service is blocked."""
+
+
+class Verdict(StrEnum):
+    """How a check of a phone ended."""
+
+    PASS = "pass"  # noqa: S105 - a verdict
+    WARN = "warn"
+    """The phone may send; a person should look at it."""
+    FAIL = "fail"
+    """The phone sends nothing."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of the check list of an enrolment."""
+
+    name: str
+    verdict: Verdict
+    finding: str
+    next_step: str | None = None
+    """What a person can do about it; None where nothing is to be done."""
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What a phone was found to be able to do; nothing of it is assumed."""
+
+    shell: str
+    """`shell_v2`, or `exec` (Android 5 and 6)."""
+    text_code: int | None
+    """Transaction code of sendTextForSubscriber, None where it could not be made sure of."""
+    multipart_code: int | None
+    codes_from: str | None
+    """Where the codes come from: Android's order, Qualcomm's, or the phone's own framework."""
+    can_read_sms: bool
+    """Whether sent rows and inbox can be read; without that the phone is send-only."""
+    has_journal: bool
+    """Whether a directory can be made on the phone exactly once."""
+    has_radio_log: bool
+    """Whether the phone's log tells of the radio's answers: the only witness of a send-only phone."""
+
+
+@dataclass(frozen=True)
+class EnrolOptions:
+    """What the operator has decided about a phone, and what is remembered of it."""
+
+    send_only: bool = False
+    """Accepts that replies and STOP are not seen, and that sending is proven by the radio log at best."""
+    send_way: SendWay = SendWay.ISMS
+    known_boot_id: str | None = None
+    """Boot id at the last enrolment: the journal must have outlived it."""
+
+
 @dataclass(frozen=True)
 class Enrolment:
     """What was found out about a phone before it may send."""
@@ -54,7 +115,10 @@ class Enrolment:
     identity: PhoneIdentity
     sims: tuple[Sim, ...]
     guard: SendGuard
-    can_read_sms: bool
+    """As the settings say; in force only from the phone's next start on, if they were changed since."""
+    boot_id: str | None
+    capabilities: Capabilities
+    checks: tuple[Check, ...]
 
 
 @dataclass(frozen=True)
@@ -64,6 +128,9 @@ class SimHealth:
     slot_index: int
     in_service: bool | None
     signal_dbm: int | None
+    network: str | None = None
+    """Name of the network that it is on."""
+    roaming: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -76,6 +143,13 @@ class PhoneHealth:
     sims: tuple[SimHealth, ...]
     subscriptions: tuple[Sim, ...]
     """The SIMs that are active now, to be compared with the enrolled ones."""
+    battery_health: str | None = None
+    """`good`, or Android's word for what is wrong."""
+    airplane_mode: bool | None = None
+    guard_dialog: bool | None = None
+    """Whether a dialog of the phone process waits for a tap: it holds a message back."""
+    boot_id: str | None = None
+    clock_ms: int | None = None
 
 
 @dataclass(frozen=True)
@@ -87,13 +161,21 @@ class SubmitReceipt:
 
 
 @dataclass(frozen=True)
+class RadioAnswers:
+    """What the radio said, since a message was handed over, to requests to send a part."""
+
+    sent: int
+    refused: int
+
+
+@dataclass(frozen=True)
 class SentRow:
     """One row of the phone's own sent box, written by us."""
 
     row_id: int
     date_ms: int
     subscription_id: int
-    address: str
+    address: str = field(repr=False)
     body: str = field(repr=False)
 
 
@@ -140,10 +222,10 @@ class PhoneDriver(Protocol):
         """ADB serial."""
         ...
 
-    def enrol(self) -> Enrolment:
-        """Identify the phone and probe, without sending, that our calls mean on it what we think.
+    def enrol(self, options: EnrolOptions) -> Enrolment:
+        """Identify the phone and probe, without sending, what it can do and that our calls mean on it what we think.
 
-        Raises UnsupportedPhoneError where they do not, LinkError or PhoneAnswerError.
+        A check that failed does not raise; `submit` then refuses. Raises LinkError or PhoneAnswerError.
         """
         ...
 
@@ -152,13 +234,34 @@ class PhoneDriver(Protocol):
         ...
 
     def read_health(self) -> PhoneHealth:
-        """Read battery, radio and SIMs in one shell call. Raises LinkError or PhoneAnswerError."""
+        """Read battery, radio, screen and SIMs in one shell call. Raises LinkError or PhoneAnswerError."""
+        ...
+
+    def read_report(self) -> dict[str, str]:
+        """Give what the phone says about itself, by topic, with numbers and names masked, for a bug report.
+
+        Raises LinkError or PhoneAnswerError.
+        """
+        ...
+
+    def set_guard(self, guard: SendGuard | None) -> None:
+        """Write Android's send guard into the phone's settings, None for its default; in force after a restart.
+
+        Raises LinkError or PhoneAnswerError.
+        """
         ...
 
     def submit(self, attempt_id: int, sim: Sim, msisdn: str, parts: Sequence[str]) -> SubmitReceipt:
-        """Hand one message, cut into parts, to the phone's framework; safe to repeat only as the error says.
+        """Hand one message, cut into parts, to the phone; safe to repeat only as the error says.
 
         Raises NotSubmittedError, SubmitRejectedError or SubmitOutcomeUnknownError.
+        """
+        ...
+
+    def read_radio_answers(self, attempt_id: int) -> RadioAnswers | None:
+        """Count the radio's answers since this attempt, the last one submitted; None where that cannot be told.
+
+        Raises LinkError or PhoneAnswerError.
         """
         ...
 

@@ -8,7 +8,6 @@
         CommandTimeoutError         a shell was open: the outcome is unknown
         ConnectionLostError         a shell was open and its exit packet never came: the outcome is unknown
       PhoneAnswerError              the phone answered something that we cannot parse
-      UnsupportedPhoneError         we will not send by guess on this phone
       SubmitError
         NotSubmittedError           certainly not sent; a retry is safe
         SubmitRejectedError         the phone's framework refused it: not sent, and a retry there will fail too
@@ -65,10 +64,6 @@ class ConnectionLostError(LinkError):
 
 class PhoneAnswerError(DriverError):
     """The phone's answer does not match the expected grammar."""
-
-
-class UnsupportedPhoneError(DriverError):
-    """This phone or Android version is not one that we can drive without guessing."""
 
 
 class SubmitError(DriverError):

@@ -17,8 +17,9 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-from device_drivers.adb.adbutils_link import AdbutilsLink
+from device_drivers.adb.address import ServerAddress
 from device_drivers.adb.server import AdbServer, find_adb
+from device_drivers.adb.socket_link import SocketLink
 from device_drivers.simulator import RackAddresses, RackOptions, run_rack
 
 # A client library must never start an adb server of its own accord.
@@ -98,15 +99,15 @@ def adb_binary() -> Path:
 @pytest.fixture(scope="session")
 def adb_port(adb_binary, tmp_path_factory) -> int:
     port = free_port()
-    server = AdbServer(adb_binary, port, tmp_path_factory.mktemp("adb"), usb=False)
+    server = AdbServer(adb_binary, ServerAddress(port=port), tmp_path_factory.mktemp("adb"), usb=False)
     server.start()
     yield port
     server.stop()
 
 
 @pytest.fixture(scope="session")
-def link(adb_port) -> AdbutilsLink:
-    return AdbutilsLink("127.0.0.1", adb_port)
+def link(adb_port) -> SocketLink:
+    return SocketLink(ServerAddress(port=adb_port))
 
 
 @pytest.fixture(scope="session")

@@ -14,10 +14,13 @@ from device_drivers.base import InboxRow, MessageQuery, SentRow
 
 # android.provider.Telephony.TextBasedSmsColumns.
 _TYPE_INBOX, _TYPE_SENT = 1, 2
+_PACKAGE = re.compile(r"[A-Za-z][A-Za-z0-9_.]*", re.ASCII)
 _NO_ROWS = "No result found."
 _PROJECTION = "_id:type:date:date_sent:sub_id:hex(address):hex(body)"
 _ROW = re.compile(
-    r"Row: \d+ _id=(\d+), type=([12]), date=(-?\d+), date_sent=(-?\d+|NULL), sub_id=(-?\d+|NULL), "
+    # Nineteen digits are all that a column of 64 bits can hold.
+    r"Row: \d{1,9} _id=(\d{1,19}), type=([12]), date=(-?\d{1,19}), date_sent=(-?\d{1,19}|NULL), "
+    r"sub_id=(-?\d{1,19}|NULL), "
     r"hex\(address\)=([0-9A-F]*|NULL), hex\(body\)=([0-9A-F]*|NULL)",
     re.ASCII,
 )
@@ -27,14 +30,19 @@ class RowGrammarError(ValueError):
     """The output is not rows of our query; nothing of it may be used."""
 
 
-def query_command(query: MessageQuery) -> DeviceCommand:
-    """Ask for own sent rows and inbox rows in one `content` call: each call starts a VM on the phone."""
+def query_command(query: MessageQuery, sender_package: str = CALLING_PACKAGE) -> DeviceCommand:
+    """Ask for own sent rows and inbox rows in one `content` call: each call starts a VM on the phone.
+
+    `sender_package` is the one that writes our rows; it comes from the phone, and may hold a package's letters only.
+    """
+    if not _PACKAGE.fullmatch(sender_package):
+        raise RowGrammarError("the messaging app's name is not a package name")
     newer = f"date>={query.inbox_since_ms}"
     if query.inbox_after_row_id is not None:
         newer += f" OR _id>{query.inbox_after_row_id}"
     where = f"(type={_TYPE_INBOX} AND ({newer}))"
     if query.sent_since_ms is not None:
-        where += f" OR (type={_TYPE_SENT} AND creator='{CALLING_PACKAGE}' AND date>={query.sent_since_ms})"
+        where += f" OR (type={_TYPE_SENT} AND creator='{sender_package}' AND date>={query.sent_since_ms})"
     return _query("--projection", _PROJECTION, "--where", where, "--sort", "_id ASC")
 
 
@@ -45,17 +53,31 @@ def count_command() -> DeviceCommand:
 
 def is_count(output: str) -> bool:
     """Tell whether the output of `count_command` shows that reading is allowed."""
-    return re.fullmatch(r"Row: 0 count\(\*\)=\d+\n?", output) is not None
+    return re.fullmatch(r"Row: 0 count\(\*\)=\d+\r?\n?", output) is not None
+
+
+def hex_command() -> DeviceCommand:
+    """Ask for one row in the only form that is ever read."""
+    return _query("--projection", _PROJECTION, "--sort", "_id ASC LIMIT 1")
+
+
+def is_hex_readable(output: str) -> bool:
+    """Tell whether the provider lets `hex()` through: rows of our grammar, or none."""
+    try:
+        parse_rows(output)
+    except RowGrammarError:
+        return False
+    return True
 
 
 def parse_rows(output: str) -> tuple[tuple[SentRow, ...], tuple[InboxRow, ...]]:
     """Give (sent, inbox) in the phone's order. Raises RowGrammarError."""
     sent: list[SentRow] = []
     inbox: list[InboxRow] = []
-    lines = output.splitlines()
+    lines = output.replace("\r\n", "\n").removesuffix("\n").split("\n")
     if lines == [_NO_ROWS]:
         return (), ()
-    if not lines:
+    if lines == [""]:
         raise RowGrammarError("the phone gave no answer to the query")
     for line in lines:
         match = _ROW.fullmatch(line)

@@ -7,13 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from device_drivers.android.phone import AndroidPhone
-from device_drivers.base import MessageQuery, SendGuard, Sim
+from device_drivers.base import EnrolOptions, MessageQuery, SendGuard, Sim
 from device_drivers.errors import (
     NotSubmittedError,
     PhoneOfflineError,
     SubmitOutcomeUnknownError,
     SubmitRejectedError,
-    UnsupportedPhoneError,
 )
 from host_controller.text.parts import cut_into_parts
 
@@ -23,7 +22,7 @@ TO = "+420777123456"
 @pytest.fixture(params=[0, 1], ids=["android10", "android14"])
 def phone(request, phones, link):
     made = AndroidPhone(link, phones.phones[request.param])
-    made.enrolment = made.enrol()
+    made.enrolment = made.enrol(EnrolOptions())
     yield made
     phones.clear(made.serial)
 
@@ -51,7 +50,7 @@ def test_enrolment(phone, phones):
     assert [(s.slot_index, s.subscription_id, s.operator) for s in phone.enrolment.sims] == [
         (s["slot_index"], s["subscription_id"], s["operator"]) for s in sims
     ]
-    assert phone.enrolment.can_read_sms
+    assert phone.enrolment.capabilities.can_read_sms
     assert phone.enrolment.guard == SendGuard(100_000, 60.0)
     assert phone.enrolment.identity.api_level in (29, 34)
 
@@ -205,18 +204,4 @@ def test_nothing_is_sent_before_enrolment(phones, link):
 
 def test_a_phone_whose_shell_may_not_read_sms_says_so(phone, phones):
     phones.fault(phone.serial, "denied")
-    assert not phone.enrol().can_read_sms
-
-
-def test_an_android_that_we_do_not_know_is_refused(phones, link, monkeypatch):
-    monkeypatch.setattr("device_drivers.android.isms.SIGNATURES", {})
-    with pytest.raises(UnsupportedPhoneError, match="not supported"):
-        AndroidPhone(link, phones.phones[0]).enrol()
-
-
-def test_an_order_of_methods_that_is_not_androids_is_refused(phones, link, monkeypatch):
-    from device_drivers.android import isms
-
-    monkeypatch.setattr("device_drivers.android.isms.SIGNATURES", {29: isms.SIGNATURES[34]})
-    with pytest.raises(UnsupportedPhoneError, match="by guess"):
-        AndroidPhone(link, phones.phones[0]).enrol()
+    assert not phone.enrol(EnrolOptions()).capabilities.can_read_sms

@@ -13,7 +13,7 @@ from host_controller.messaging.evidence import Sightings, match_rows
 
 
 def attempt(n, *, sub=3, clock=100, to="+420777123456", text="Ahoj"):
-    return UnprovenAttempt(n, True, sub, clock, to, text)
+    return UnprovenAttempt(n, True, sub, clock, n, 1, to, text)
 
 
 def row(n, *, sub=3, date=150, to="+420777123456", text="Ahoj"):

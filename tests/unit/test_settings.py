@@ -63,3 +63,16 @@ def test_a_file_that_is_not_there(tmp_path):
 def test_adb_by_the_environment(load, monkeypatch):
     monkeypatch.setenv("SMSRACK_ADB", "/opt/adb")
     assert load("[adb]\nbinary = '/usr/bin/adb'").adb.binary == "/opt/adb"
+
+
+@pytest.mark.parametrize(
+    ("adb", "words"),
+    [
+        ({"port": 5038, "socket": "/run/adb.sock"}, "adb.*leave one of them out"),
+        ({"start": False}, "adb.*say with adb.port or adb.socket"),
+        ({"client": "pure"}, "adb.client"),
+    ],
+)
+def test_where_the_adb_server_is_must_be_clear(adb, words):
+    with pytest.raises(ConfigError, match=words):
+        load_settings(None, {"adb": adb})

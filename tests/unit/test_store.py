@@ -112,7 +112,7 @@ def test_a_directory_that_others_may_enter_is_refused(tmp_path):
 
 def test_a_path_that_no_socket_can_have_is_refused(tmp_path):
     with pytest.raises(DataDirectoryError, match="too long"):
-        DataDirectory(tmp_path / ("x" * 120)).checked_socket()
+        DataDirectory.checked_socket(tmp_path / ("x" * 120))
 
 
 def test_a_place_that_cannot_be_written_is_refused(tmp_path):

@@ -1,0 +1,59 @@
+"""Reader of `logcat -b radio`: what the modem answered to requests to send. Pure.
+
+The lines are RILJ's (AOSP RIL.java processResponseDone): only the SIM's own network is seen, not SMS over IMS, and
+vendors' RILs may write other words. So an answer is proof, and silence is none.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from device_drivers.adb.command import DeviceCommand, call
+from device_drivers.base import RadioAnswers
+
+_ANSWER = re.compile(
+    r"^.*?RILJ\b.*?\[(?P<token>\d+)\]< RIL_REQUEST_SEND_SMS(?:_EXPECT_MORE)? "
+    r"(?:\{ ?mMessageRef = \d+, mErrorCode = (?P<code>-?\d+),|(?P<error>error) )"
+)
+_NO_ERROR = ("0", "-1")
+
+
+@dataclass(frozen=True)
+class LogPosition:
+    """Where the log stood before a message was handed over."""
+
+    last_line: str | None
+    """None for an empty log."""
+
+
+def log_command() -> DeviceCommand:
+    """Print the buffer and return."""
+    return call("logcat", "-b", "radio", "-d", "-v", "time")
+
+
+def is_readable(output: str) -> bool:
+    """Tell whether the shell may read the buffer at all."""
+    return output.startswith("--------- beginning of ") or "RILJ" in output
+
+
+def position(output: str) -> LogPosition:
+    """Remember where the log ends now."""
+    lines = _lines(output)
+    return LogPosition(lines[-1] if lines else None)
+
+
+def answers_since(output: str, start: LogPosition) -> RadioAnswers | None:
+    """Count the answers after the position; None where the log does not reach back to it."""
+    lines = _lines(output)
+    if start.last_line is not None:
+        if start.last_line not in lines:
+            return None
+        lines = lines[len(lines) - lines[::-1].index(start.last_line) :]
+    found = [match for match in map(_ANSWER.match, lines) if match]
+    sent = sum(match["error"] is None and match["code"] in _NO_ERROR for match in found)
+    return RadioAnswers(sent, len(found) - sent)
+
+
+def _lines(output: str) -> list[str]:
+    return [line.rstrip("\r") for line in output.split("\n") if line.strip() and not line.startswith("--------- ")]

@@ -1,0 +1,56 @@
+"""The radio log as a witness: answers after a position count, whatever else stands in the log."""
+
+from __future__ import annotations
+
+from device_drivers.android import radio_log
+from device_drivers.android.radio_log import LogPosition
+from device_drivers.base import RadioAnswers
+
+HEAD = "--------- beginning of radio\n"
+
+
+def line(words: str, tag: str = "RILJ    ") -> str:
+    return f"11-25 10:00:00.123 D/{tag}( 1432): {words}\n"
+
+
+SENT = line("[17]< RIL_REQUEST_SEND_SMS { mMessageRef = 17, mErrorCode = 0, mAckPdu = null} [SUB0]")
+REFUSED = line("[18]< RIL_REQUEST_SEND_SMS error 2 [SUB0]")
+CMS_ERROR = line("[19]< RIL_REQUEST_SEND_SMS { mMessageRef = 0, mErrorCode = 38, mAckPdu = null} [SUB0]")
+ASKED = line("[17]> RIL_REQUEST_SEND_SMS [SUB0]")
+
+
+def test_only_answers_after_the_position_count():
+    before = HEAD + ASKED + SENT
+    start = radio_log.position(before)
+    assert radio_log.answers_since(before, start) == RadioAnswers(0, 0)
+    assert radio_log.answers_since(
+        before + ASKED + SENT.replace("[17]", "[21]") + REFUSED + CMS_ERROR, start
+    ) == RadioAnswers(1, 2)
+
+
+def test_an_equal_line_later_is_not_the_position():
+    start = radio_log.position(HEAD + SENT)
+    # The very same line twice (same time, same token) cannot be told apart: it is not counted.
+    assert radio_log.answers_since(HEAD + SENT + SENT, start) == RadioAnswers(0, 0)
+
+
+def test_a_log_that_does_not_reach_back_proves_nothing():
+    assert radio_log.answers_since(HEAD + SENT, LogPosition("gone")) is None
+
+
+def test_an_empty_log_is_a_position():
+    start = radio_log.position(HEAD)
+    assert start == LogPosition(None)
+    assert radio_log.answers_since(HEAD + SENT, start) == RadioAnswers(1, 0)
+
+
+def test_other_lines_are_no_answers():
+    forged = line("a text: RIL_REQUEST_SEND_SMS { mMessageRef = 1, mErrorCode = 0,", tag="GsmSMS  ")
+    other = line("[20]< RIL_REQUEST_SMS_ACKNOWLEDGE [SUB0]")
+    assert radio_log.answers_since(HEAD + forged + other + ASKED, LogPosition(None)) == RadioAnswers(0, 0)
+
+
+def test_whether_it_can_be_read():
+    assert radio_log.is_readable(HEAD)
+    assert not radio_log.is_readable("")
+    assert not radio_log.is_readable("logcat read failure: Permission denied\n")
