@@ -29,8 +29,8 @@ class Daemon:
 
     def start(self) -> None:
         """Begin to watch and to send. Raises AdbServerUnreachableError."""
-        if self._controller.adb_server:
-            self._controller.adb_server.start()
+        self._controller.adb_server.start()
+        self._controller.adb_supervision.start()
         for thread in self._surface_threads:
             thread.start()
         self._controller.clock.start()
@@ -41,8 +41,8 @@ class Daemon:
             surface.close()
         self._controller.clock.stop()
         self._controller.lanes.stop()
-        if self._controller.adb_server:
-            self._controller.adb_server.stop()
+        self._controller.adb_supervision.stop()
+        self._controller.adb_server.stop()
         self._controller.store.close()
 
 

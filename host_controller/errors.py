@@ -7,6 +7,9 @@
       TooManyPartsError         shorten the text
       OptedOutError             leave it: the recipient does not want messages
       RefConflictError          use a new ref
+      PhoneBusyError            try again in a moment
+      UnknownPhoneError         correct the serial
+      NotRunningError           start the daemon
       IllegalTransitionError    a bug: nothing was changed
       ConfigError               correct the settings or the command line
       DataDirectoryError        free the data directory or choose another
@@ -57,6 +60,24 @@ class RefConflictError(ControllerError):
     """The reference belongs to another message."""
 
     code = "ref_conflict"
+
+
+class UnknownPhoneError(ControllerError):
+    """No phone of that name is in sight."""
+
+    code = "not_found"
+
+
+class NotRunningError(ControllerError):
+    """It needs the running daemon."""
+
+    code = "not_running"
+
+
+class PhoneBusyError(ControllerError):
+    """The phone did not get to what was asked of it in time."""
+
+    code = "phone_busy"
 
 
 class IllegalTransitionError(ControllerError):

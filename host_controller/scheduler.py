@@ -5,6 +5,7 @@ It never carries single messages: a lane has its own thread and its own wake-ups
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
@@ -12,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
 
 _log = logging.getLogger(__name__)
@@ -72,6 +74,13 @@ class Clock:
             id=name,
             next_run_time=datetime.now(UTC),
         )
+
+    def run_soon(self, name: str) -> None:
+        """Run a job now instead of at its next interval; harmless before the start and after the stop."""
+        job = self._scheduler.get_job(name) if self._scheduler.running else None
+        if job is not None:
+            with contextlib.suppress(JobLookupError):
+                job.modify(next_run_time=datetime.now(UTC))
 
     def start(self) -> None:
         """Begin."""

@@ -10,11 +10,11 @@ import ipaddress
 import os
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
 from phonenumbers import SUPPORTED_REGIONS
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from host_controller.errors import ConfigError
 
@@ -63,14 +63,28 @@ class AdbSettings(_Section):
 
     binary: str | None = None
     """Path of adb; by default the one that comes with adbutils, else the one on the PATH."""
-    port: Port = 5038
-    """Private to this rack, so that another tool's adb cannot kill our server."""
+    client: Literal["adbutils", "pure-python-adb"] = "adbutils"
+    """The library that finds the adb server."""
+    port: Port | None = None
+    """A TCP port on loopback instead of a socket: every user of this computer can reach it then."""
+    socket: Path | None = None
+    """Where the server listens; by default in the data directory, for this user only."""
     start: bool = True
-    """False uses a server that somebody else runs on this port."""
+    """False uses a server that somebody else runs at this port or socket."""
+    libusb: bool = False
+    """True reaches USB through libusb instead of the kernel's own interface."""
     usb: bool = True
     """False leaves the phones on USB alone."""
     connect: tuple[str, ...] = ()
     """Phones that are reached over TCP, as host:port."""
+
+    @model_validator(mode="after")
+    def _check_place(self) -> AdbSettings:
+        if self.port is not None and self.socket is not None:
+            raise ValueError("has a port and a socket; leave one of them out")
+        if not self.start and self.port is None and self.socket is None:
+            raise ValueError("does not start a server; say with adb.port or adb.socket where one runs")
+        return self
 
 
 class MessageSettings(_Section):

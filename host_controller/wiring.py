@@ -10,21 +10,24 @@ from typing import Protocol
 import waitress
 from flask import Flask
 
-from device_drivers.adb.adbutils_link import AdbutilsLink
+from device_drivers.adb.address import ClientLibrary, ServerAddress
 from device_drivers.adb.link import AdbLink
 from device_drivers.adb.server import AdbNotFoundError, AdbServer, find_adb
+from device_drivers.adb.socket_link import SocketLink
+from device_drivers.adb.supervision import AdbSupervision, ForeignServer
+from device_drivers.android.framework import FrameworkCache
 from device_drivers.android.phone import AndroidPhone
 from host_controller.errors import ConfigError
 from host_controller.events import Bells
 from host_controller.fleet.joining import Joining
-from host_controller.fleet.rack import PhoneFinder, Rack
+from host_controller.fleet.rack import PhoneFinder, Rack, SeenPhone
 from host_controller.inbox.receive import Inbox
 from host_controller.messaging.lane import LaneServices
 from host_controller.messaging.lanes import Lanes
 from host_controller.messaging.sweep import sweep_overdue
 from host_controller.rules.timings import Timings
 from host_controller.scheduler import Clock
-from host_controller.settings import Settings
+from host_controller.settings import AdbSettings, Settings
 from host_controller.store.data_dir import DataDirectory
 from host_controller.store.store import Store
 from odoo_sync.client import OdooClient
@@ -47,9 +50,9 @@ class AdbFinder(PhoneFinder):
     def __init__(self, link: AdbLink) -> None:
         self._link = link
 
-    def list_states(self) -> Iterable[tuple[str, str]]:
+    def list_phones(self) -> Iterable[SeenPhone]:
         """See PhoneFinder."""
-        return [(phone.serial, phone.state) for phone in self._link.list_phones()]
+        return [SeenPhone(phone.serial, phone.state, phone.usb_path) for phone in self._link.list_phones()]
 
     def attach(self, address: str) -> None:
         """See PhoneFinder."""
@@ -79,23 +82,25 @@ class Controller:
     bells: Bells
     lanes: Lanes
     clock: Clock
-    adb_server: AdbServer | None
+    adb_server: AdbServer | ForeignServer
+    adb_supervision: AdbSupervision
     surfaces: tuple[Surface, ...]
 
 
 def build_controller(settings: Settings, data: DataDirectory) -> Controller:
     """Put a controller together on a locked data directory; nothing runs yet.
 
-    Raises AdbNotFoundError where an adb server is to be started and there is no adb.
+    Raises ConfigError where an adb server is to be started and there is no adb, or a port is taken.
     """
     timings = Timings().scaled(settings.timings_scale)
-    adb_server = None
-    if settings.adb.start:
-        adb_server = AdbServer(find_adb(settings.adb.binary), settings.adb.port, data.adb_home, usb=settings.adb.usb)
-    link = AdbutilsLink(LOOPBACK, settings.adb.port)
+    adb_server = _adb_server(settings.adb, data)
+    link = SocketLink(adb_server.address, ClientLibrary(settings.adb.client))
+    frameworks = FrameworkCache(data.frameworks)
     store = Store(data.database)
     bells = Bells()
-    rack = Rack(AdbFinder(link), lambda serial: AndroidPhone(link, serial), settings.adb.connect, timings, bells)
+    rack = Rack(
+        AdbFinder(link), lambda serial: AndroidPhone(link, serial, frameworks), settings.adb.connect, timings, bells
+    )
     lane_services = LaneServices(
         store=store,
         joining=Joining(rack, store, settings, utc_now),
@@ -107,6 +112,10 @@ def build_controller(settings: Settings, data: DataDirectory) -> Controller:
     )
     lanes = Lanes(lane_services)
     clock = Clock()
+    supervision = AdbSupervision(
+        adb_server, link, on_change=lambda: clock.run_soon("phones"), on_restart=rack.attach_soon
+    )
+    rack.server_trouble = lambda: supervision.trouble
     clock.every(timings.watch_s, "phones", lambda: lanes.open(rack.watch()))
     clock.every(timings.watch_s, "overdue", lambda: sweep_overdue(store, timings, utc_now()))
     clock.every(timings.read_idle_s, "inbox", lanes.ask_to_read)
@@ -115,7 +124,7 @@ def build_controller(settings: Settings, data: DataDirectory) -> Controller:
         clock.every(settings.odoo.poll_s, "odoo", _odoo_sync(settings, store, bells).run)
     services = Services(store, rack, bells, settings, utc_now, clock.jobs)
     surfaces = _surfaces(services, data)
-    return Controller(settings, timings, store, rack, bells, lanes, clock, adb_server, surfaces)
+    return Controller(settings, timings, store, rack, bells, lanes, clock, adb_server, supervision, surfaces)
 
 
 def make_odoo_client(settings: Settings) -> OdooClient:
@@ -135,12 +144,18 @@ def make_api_app(services: Services) -> Flask:
     return create_app([make_api(services)], secret="", allowed_hosts=[LOOPBACK], csrf=False)
 
 
-def _adb_server(settings: Settings, data: DataDirectory) -> AdbServer:
+def _adb_server(settings: AdbSettings, data: DataDirectory) -> AdbServer | ForeignServer:
+    if settings.port:
+        address = ServerAddress(port=settings.port)
+    else:
+        address = ServerAddress(socket_path=data.checked_socket(settings.socket or data.adb_socket))
+    if not settings.start:
+        return ForeignServer(address)
     try:
-        adb = find_adb(settings.adb.binary)
+        adb = find_adb(settings.binary)
     except AdbNotFoundError as error:
         raise ConfigError(str(error)) from error
-    return AdbServer(adb, settings.adb.port, data.adb_home, usb=settings.adb.usb)
+    return AdbServer(adb, address, data.adb_home, usb=settings.usb, libusb=settings.libusb)
 
 
 def _surfaces(services: Services, data: DataDirectory) -> tuple[Surface, ...]:
@@ -150,7 +165,7 @@ def _surfaces(services: Services, data: DataDirectory) -> tuple[Surface, ...]:
         pages = waitress.create_server(site, host=web.host, port=web.port)
     except OSError as error:
         raise ConfigError(f"port {web.port} cannot be used ({error.strerror}); choose another with --port") from error
-    socket = data.checked_socket()
+    socket = data.checked_socket(data.socket)
     socket.unlink(missing_ok=True)  # of a daemon that was killed; the lock says that none runs
     api = waitress.create_server(make_api_app(services), unix_socket=str(socket), unix_socket_perms="600")
     return pages, api

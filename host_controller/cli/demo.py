@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import socket
 import tempfile
 import time
 from collections import Counter
@@ -99,17 +98,11 @@ def _settings(data_dir: Path, rack: SimulatedRack, port: int, stock_guard: bool)
         {
             "data_dir": data_dir,
             "web": {"port": port},
-            "adb": {"port": _free_port(), "usb": False, "connect": rack.phones},
+            "adb": {"usb": False, "connect": rack.phones},
             "phones": {"enrol_all": True},
             **({} if stock_guard else _FAST),
         },
     )
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _announce(settings: Settings, rack: SimulatedRack, stock_guard: bool) -> None:

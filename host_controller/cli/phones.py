@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import click
 from rich.table import Table
@@ -10,6 +15,11 @@ from rich.table import Table
 from host_controller.cli.api_options import api_command, api_options, call_with_api, console, note_offline, show_json
 from host_controller.client import ApiClient
 from host_controller.settings import MAX_PARTS
+
+_POLL_S = 0.2
+# Pulling the framework of a new build takes most of it.
+_ENROL_LIMIT_S = 240.0
+_CANARY_LIMIT_S = 180.0
 
 
 @click.group(invoke_without_command=True)
@@ -54,11 +64,57 @@ def _sim_rows(phone: dict[str, Any]) -> list[tuple[str, ...]]:
 
 @phones.command()
 @click.argument("serial")
+@click.option("--send-only/--no-send-only", default=None, help="Accept a phone whose messages cannot be read, or not.")
 @api_command
-def enrol(api: ApiClient, as_json: bool, serial: str) -> None:
-    """Let the phone SERIAL send from now on."""
-    answer = api.call("POST", f"/phones/{serial}/enrol")
-    show_json(answer) if as_json else click.echo(f"{answer['serial']} is being enrolled; see `smsrack phones`")
+def enrol(api: ApiClient, as_json: bool, serial: str, send_only: bool | None) -> None:
+    """Go through the check list of the phone SERIAL and, if nothing fails, let it send from now on.
+
+    A send-only phone sends, but replies and STOP on it are not seen; what it sent is proven by its radio log at best.
+    """
+    api.call("POST", f"/phones/{serial}/enrol", {} if send_only is None else {"send_only": send_only})
+    _show_checks(api, as_json, serial)
+
+
+@phones.command()
+@click.argument("serial")
+@click.option("--from", "from_sim", metavar="SIM", help="Also send one SMS from this SIM of the rack...")
+@click.option("--to", "to_sim", metavar="SIM", help="...to this one, and measure its way.")
+@api_command
+def selftest(api: ApiClient, as_json: bool, serial: str, from_sim: str | None, to_sim: str | None) -> None:
+    """Go through the check list of the phone SERIAL again; nothing that was decided about it changes.
+
+    A SIM is named by its id, its number, its ICCID, or SERIAL:SLOT with slots from 1.
+    """
+    if (from_sim is None) != (to_sim is None):
+        raise click.UsageError("--from and --to belong together; `smsrack phones` shows each SIM's id")
+    api.call("POST", f"/phones/{serial}/enrol", {})
+    _show_checks(api, as_json, serial, fail_quietly=from_sim is not None)
+    if from_sim is not None:
+        _show_canary(api, as_json, api.call("POST", "/canaries", {"from_sim": from_sim, "to_sim": to_sim})["id"])
+
+
+@phones.command()
+@click.argument("serial")
+@api_command
+def show(api: ApiClient, as_json: bool, serial: str) -> None:
+    """The phone SERIAL: its check list, and what happened to it."""
+    found = api.call("GET", f"/phones/{serial}")
+    if as_json:
+        show_json(found)
+        return
+    click.echo(_headline(found["phone"]))
+    _print_checks(found["checks"], serial)
+    for event in found["events"]:
+        click.echo(f"{event['at']}  {event['kind']}: {event['words']} ({event['actor']})")
+
+
+@phones.command()
+@click.argument("serial")
+@api_command
+def confirm(api: ApiClient, as_json: bool, serial: str) -> None:
+    """Say that the phone SERIAL is as it should be after it was moved, updated, or given another SIM."""
+    answer = api.call("POST", f"/phones/{serial}/confirm")
+    show_json(answer) if as_json else click.echo(f"{answer['sims']} SIMs of {serial} may send again")
 
 
 @phones.command()
@@ -71,15 +127,15 @@ def release(api: ApiClient, as_json: bool, serial: str) -> None:
 
 
 @phones.command()
-@click.argument("sim_id", type=int)
+@click.argument("sim")
 @click.option("--per-minute", type=click.IntRange(1, 6000), help="Parts a minute.")
 @click.option("--per-day", type=click.IntRange(MAX_PARTS), help="Parts a day.")
 @click.option("--no-per-day", is_flag=True, help="No limit a day.")
 @api_command
 def limit(
-    api: ApiClient, as_json: bool, sim_id: int, per_minute: int | None, per_day: int | None, no_per_day: bool
+    api: ApiClient, as_json: bool, sim: str, per_minute: int | None, per_day: int | None, no_per_day: bool
 ) -> None:
-    """Change the limits of a SIM; `smsrack phones` shows its id in the last column."""
+    """Change the limits of a SIM, named by its id, its number, its ICCID or SERIAL:SLOT."""
     changes: dict[str, Any] = {}
     if per_minute is not None:
         changes["parts_per_minute"] = per_minute
@@ -87,5 +143,135 @@ def limit(
         changes["parts_per_day"] = None if no_per_day else per_day
     if not changes:
         raise click.UsageError("say what to change: --per-minute, --per-day or --no-per-day")
-    answer = api.call("PATCH", f"/sims/{sim_id}", changes)
-    show_json(answer) if as_json else click.echo(f"SIM {sim_id}: limits changed")
+    answer = api.call("PATCH", f"/sims/{quote(sim)}", changes)
+    show_json(answer) if as_json else click.echo(f"SIM {answer['id']}: limits changed")
+
+
+@phones.command()
+@click.argument("serial")
+@click.option("--max-parts", type=click.IntRange(MAX_PARTS), help="Parts that Android lets pass in the interval.")
+@click.option(
+    "--interval", "interval_s", type=click.IntRange(1, 86_400), default=60, show_default=True, help="Seconds."
+)
+@click.option("--as-before", is_flag=True, help="Set it to what it was before smsrack changed it.")
+@api_command
+def guard(api: ApiClient, as_json: bool, serial: str, max_parts: int | None, interval_s: int, as_before: bool) -> None:
+    """Change Android's own limit on outgoing SMS on the phone SERIAL; in force after the phone's next start."""
+    if (max_parts is None) is not as_before:
+        raise click.UsageError("give --max-parts or --as-before")
+    if as_before:
+        answer = api.call("DELETE", f"/phones/{serial}/guard")
+    else:
+        answer = api.call("PUT", f"/phones/{serial}/guard", {"max_parts": max_parts, "interval_s": interval_s})
+    show_json(answer) if as_json else click.echo(f"written; restart {serial} now, it is in force from then on")
+
+
+@phones.command()
+@click.argument("serial")
+@click.argument("way", type=click.Choice(["isms", "app"]))
+@api_command
+def way(api: ApiClient, as_json: bool, serial: str, way: str) -> None:
+    """Choose how the phone SERIAL sends: by its SMS service (isms), or by its messaging app on the screen (app).
+
+    The app is for phones whose service is blocked: slow, one message at a time, with an unlocked screen, and from the
+    SIM that is its default for SMS.
+    """
+    api.call("POST", f"/phones/{serial}/way", {"way": way})
+    _show_checks(api, as_json, serial)
+
+
+@phones.command()
+@click.argument("sim")
+@click.argument("number")
+@api_command
+def number(api: ApiClient, as_json: bool, sim: str, number: str) -> None:
+    """Write down the telephone NUMBER of a SIM, named by its id, its ICCID or SERIAL:SLOT."""
+    answer = api.call("PATCH", f"/sims/{quote(sim)}", {"msisdn": number})
+    show_json(answer) if as_json else click.echo(f"SIM {answer['id']} is {answer['msisdn']}")
+
+
+@phones.command()
+@click.argument("serial")
+@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="A file instead of the screen.")
+@api_command
+def report(api: ApiClient, as_json: bool, serial: str, output: Path | None) -> None:
+    """Write all that the phone SERIAL says about itself, with numbers and names masked, to send with a bug report."""
+    text = json.dumps(api.call("GET", f"/phones/{serial}/report"), ensure_ascii=False, indent=2)
+    if output is None:
+        click.echo(text)
+        return
+    output.write_text(text + "\n", encoding="utf-8")
+    click.echo(f"written to {output}; read it before you send it")
+
+
+@phones.command()
+@click.argument("serial")
+@click.confirmation_option(prompt="Take this phone out of the rack?")
+@api_command
+def remove(api: ApiClient, as_json: bool, serial: str) -> None:
+    """Take the phone SERIAL out of the rack: its send guard is set back, and it sends nothing any more."""
+    answer = api.call("DELETE", f"/phones/{serial}")
+    show_json(answer) if as_json else click.echo(
+        f"{serial} is out of the rack; restart it, then its guard is as before"
+    )
+
+
+def _show_checks(api: ApiClient, as_json: bool, serial: str, *, fail_quietly: bool = False) -> None:
+    """Wait until the phone has gone through its list, print it, and end with 1 where it may not send."""
+    found = _wait(lambda: _settled(api.call("GET", f"/phones/{serial}")), _ENROL_LIMIT_S)
+    if found is None:
+        phone = api.call("GET", f"/phones/{serial}")["phone"]
+        raise click.ClickException(f"{serial} is still {phone['status']}: {phone['advice'] or phone['last_error']}")
+    if as_json and not fail_quietly:
+        show_json(found)
+    elif not as_json:
+        _print_checks(found["checks"], serial)
+        click.echo(_headline(found["phone"]))
+    if found["phone"]["status"] not in ("ready", "stopped", "held") and not fail_quietly:
+        click.get_current_context().exit(1)
+
+
+def _settled(found: dict[str, Any]) -> dict[str, Any] | None:
+    return found if found["checks"] and found["phone"]["status"] != "enrolling" else None
+
+
+def _print_checks(checks: list[dict[str, Any]], serial: str) -> None:
+    colours = {"pass": "green", "warn": "yellow", "fail": "red"}
+    for check in checks:
+        click.echo(
+            f"{click.style(check['verdict'].upper(), fg=colours[check['verdict']])}  {check['name']}: ", nl=False
+        )
+        click.echo(check["finding"])
+        if check["next_step"]:
+            click.echo(f"      {check['next_step'].replace('SERIAL', serial)}")
+
+
+def _headline(phone: dict[str, Any]) -> str:
+    words = f"{phone['serial']} ({phone['model']}, Android {phone['android']}) is {phone['status']}"
+    return f"{words}: {phone['advice']}" if phone["advice"] else words
+
+
+def _show_canary(api: ApiClient, as_json: bool, message_id: int) -> None:
+    def arrived() -> dict[str, Any] | None:
+        found = api.call("GET", f"/canaries/{message_id}")
+        moving = found["state"] in ("queued", "submitting") or (
+            found["state"] == "sent" and found["received_after_s"] is None
+        )
+        return None if moving else found
+
+    found = _wait(arrived, _CANARY_LIMIT_S) or api.call("GET", f"/canaries/{message_id}")
+    if as_json:
+        show_json(found)
+    else:
+        sent, received = found["sent_after_s"], found["received_after_s"]
+        click.echo(f"canary {found['state']}" + (f", proven as sent after {sent:g} s" if sent is not None else ""))
+        click.echo(f"received after {received:g} s" if received is not None else "not received by the other SIM")
+    if found["received_after_s"] is None:
+        click.get_current_context().exit(1)
+
+
+def _wait(look: Callable[[], dict[str, Any] | None], limit_s: float) -> dict[str, Any] | None:
+    deadline = time.monotonic() + limit_s
+    while (found := look()) is None and time.monotonic() < deadline:
+        time.sleep(_POLL_S)
+    return found

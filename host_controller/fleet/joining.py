@@ -6,9 +6,8 @@ import logging
 from collections.abc import Callable
 from datetime import datetime
 
-from device_drivers.base import Enrolment
-from device_drivers.errors import UnsupportedPhoneError
-from host_controller.fleet.enrolment import is_enrolled, save_enrolment
+from device_drivers.base import Check, Enrolment, EnrolOptions, Verdict
+from host_controller.fleet.enrolment import Arrival, remembered_options, save_arrival
 from host_controller.fleet.phone import Enrolled, RackPhone
 from host_controller.fleet.rack import Rack
 from host_controller.settings import Settings
@@ -16,6 +15,7 @@ from host_controller.store.store import Store
 
 _log = logging.getLogger(__name__)
 SIMULATED_MANUFACTURER = "smsrack simulator"
+_OPERATOR = "operator"
 
 
 class Joining:
@@ -32,49 +32,84 @@ class Joining:
 
         None where it does not join; the phone's view says why. Raises LinkError or PhoneAnswerError.
         """
-        try:
-            enrolment = phone.driver.enrol()
-            phone.update(identity=enrolment.identity)
-            self._refuse_unfit(phone, enrolment)
-        except UnsupportedPhoneError as error:
-            if phone.view().refusal != error.reason:
-                _log.warning("phone %s is refused: %s", phone.serial, error.reason)
-            phone.update(refusal=error.reason)
+        invitation = phone.invitation
+        enrolment, options, known = self._enrol(phone, invitation)
+        checks = (*enrolment.checks, *self._own_checks(phone, enrolment))
+        phone.update(identity=enrolment.identity, checks=checks)
+        failed = [check for check in checks if check.verdict is Verdict.FAIL]
+        if failed:
+            self._refuse(phone, failed)
+            phone.invitation_is_done(invitation)
             return None
-        if not self._may_join(phone, enrolment):
-            phone.update(waits_for_consent=True)
+        if not (self._settings.phones.enrol_all or invitation or known):
+            phone.update(waits_for_consent=True, refusal=None)
             return None
         clock_ms = phone.driver.read_clock_ms()
+        confirmed_by = _OPERATOR if invitation else None
+        arrival = Arrival(enrolment, checks, options, phone.view().usb_path, clock_ms, confirmed_by)
         enrolled = self._store.write(
-            lambda session: save_enrolment(session, enrolment, clock_ms, self._settings.new_sims, now=self._clock())
+            lambda session: save_arrival(
+                session, arrival, self._settings.new_sims, now=self._clock(), actor=f"lane {phone.serial}"
+            )
         )
+        phone.invitation_is_done(invitation)
         phone.update(enrolled=enrolled, refusal=None, waits_for_consent=False)
         _log.info("phone %s (%s) joined with %s SIMs", phone.serial, enrolment.identity.model, len(enrolled.sims))
+        for sim in enrolled.sims:
+            if sim.stopped:
+                _log.warning("phone %s: SIM %s is stopped: %s", phone.serial, sim.sim.slot_index + 1, sim.stopped)
         return enrolled, clock_ms
 
-    def _refuse_unfit(self, phone: RackPhone, enrolment: Enrolment) -> None:
-        identity = enrolment.identity
-        if not enrolment.can_read_sms:
-            raise UnsupportedPhoneError(
-                phone.serial, "its shell may not read SMS, so that no sending could be proven and no STOP seen"
-            )
-        guard = enrolment.guard
-        if guard.max_parts < self._settings.messages.max_parts:
-            raise UnsupportedPhoneError(
-                phone.serial,
-                f"its send guard lets {guard.max_parts} parts pass in {guard.interval_s:g} s; raise the setting"
-                " sms_outgoing_check_max_count and restart the phone",
-            )
-        clone = self._rack.clone_of(phone, identity.hardware_serial)
-        if clone is not None:
-            raise UnsupportedPhoneError(
-                phone.serial, f"it has the same hardware serial as the phone at {clone}; use only one of them"
-            )
-        if self._settings.timings_scale != 1 and identity.manufacturer != SIMULATED_MANUFACTURER:
-            raise UnsupportedPhoneError(phone.serial, "timings_scale is for simulated phones; remove it")
+    def _enrol(self, phone: RackPhone, invitation: EnrolOptions | None) -> tuple[Enrolment, EnrolOptions, bool]:
+        """Enrol with what is known about the phone; who it is shows only afterwards, so it may take a second time."""
+        identity = phone.view().identity
+        guessed = self._remembered(identity.hardware_serial if identity else phone.serial)
+        options = invitation or guessed or EnrolOptions()
+        enrolment = phone.driver.enrol(options)
+        remembered = self._remembered(enrolment.identity.hardware_serial)
+        if remembered and not invitation and remembered != options:
+            options = remembered
+            enrolment = phone.driver.enrol(options)
+        return enrolment, options, remembered is not None
 
-    def _may_join(self, phone: RackPhone, enrolment: Enrolment) -> bool:
-        if self._settings.phones.enrol_all or phone.may_join:
-            return True
+    def _remembered(self, hardware_serial: str) -> EnrolOptions | None:
         with self._store.reading() as session:
-            return is_enrolled(session, enrolment.identity.hardware_serial)
+            return remembered_options(session, hardware_serial)
+
+    def _own_checks(self, phone: RackPhone, enrolment: Enrolment) -> list[Check]:
+        """What this rack asks of a phone, beyond what the phone is."""
+        return [self._guard_room(enrolment), self._identity(phone, enrolment), self._real_time(enrolment)]
+
+    def _guard_room(self, enrolment: Enrolment) -> Check:
+        guard, needed = enrolment.guard, self._settings.messages.max_parts
+        if guard.max_parts >= needed:
+            return Check("guard_room", Verdict.PASS, "a message of the longest kind passes Android's guard")
+        return Check(
+            "guard_room",
+            Verdict.FAIL,
+            f"its guard lets {guard.max_parts} parts pass in {guard.interval_s:g} s, a message may have {needed}",
+            "`smsrack phones guard SERIAL --max-parts 30`, then restart the phone; or lower messages.max_parts",
+        )
+
+    def _identity(self, phone: RackPhone, enrolment: Enrolment) -> Check:
+        clone = self._rack.clone_of(phone, enrolment.identity.hardware_serial)
+        if clone is None:
+            return Check("identity", Verdict.PASS, "no other phone has its serial number")
+        return Check(
+            "identity",
+            Verdict.FAIL,
+            f"the phone at {clone} has the same serial number, {enrolment.identity.hardware_serial}",
+            "use one of the two only; or it is one phone that is reached in two ways",
+        )
+
+    def _real_time(self, enrolment: Enrolment) -> Check:
+        if self._settings.timings_scale == 1 or enrolment.identity.manufacturer == SIMULATED_MANUFACTURER:
+            return Check("timings", Verdict.PASS, "every wait is as long as it must be for this phone")
+        step = "remove timings_scale from the settings"
+        return Check("timings", Verdict.FAIL, "shortened waits are for simulated phones only", step)
+
+    def _refuse(self, phone: RackPhone, failed: list[Check]) -> None:
+        words = "; ".join(check.finding for check in failed)
+        if phone.view().refusal != words:
+            _log.warning("phone %s is refused: %s", phone.serial, words)
+        phone.update(refusal=words, waits_for_consent=False, enrolled=None)

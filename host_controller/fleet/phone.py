@@ -7,10 +7,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from device_drivers.base import PhoneDriver, PhoneHealth, PhoneIdentity, SendGuard, Sim
+from device_drivers.base import Check, EnrolOptions, PhoneDriver, PhoneHealth, PhoneIdentity, SendGuard, SendWay, Sim
+from host_controller.fleet.errands import Errands
 
 LINKED = "device"
 ABSENT = "absent"
+SAME_SERIAL = "same serial"
 
 
 class PhoneStatus(StrEnum):
@@ -20,18 +22,34 @@ class PhoneStatus(StrEnum):
     ENROLLING = "enrolling"
     WAITING = "not enrolled"
     REFUSED = "refused"
+    STOPPED = "stopped"
     HELD = "held"
     OFFLINE = "offline"
     UNAUTHORIZED = "unauthorized"
 
 
+_ACCEPT_KEY = "unlock the phone and accept this computer's key"
+# adb's words for a connection (its transport.cpp) -> what a person should do.
 _LINK_WORDS = {
-    "unauthorized": "unlock the phone and accept this computer's key",
-    "authorizing": "unlock the phone and accept this computer's key",
-    "offline": "unplug the phone and plug it in again",
+    "unauthorized": _ACCEPT_KEY,
+    "authorizing": f"{_ACCEPT_KEY}; it is being asked",
+    "connecting": "wait a moment; if it stays so, unplug the phone and plug it in again",
+    "offline": "unplug the phone and plug it in again; if that does not help, restart it",
     "no permissions": "run `smsrack udev install`, then plug the phone in again",
+    "detached": "the adb server leaves this phone alone; run `adb attach`, or restart the adb server",
+    "bootloader": "it is in its boot loader; restart it",
+    "recovery": "it is in its recovery system; restart it",
+    "rescue": "it is in rescue mode; restart it",
+    "sideload": "it waits for an update to be loaded; restart it",
+    "host": "it plays a USB host; choose `charging only` in its USB settings",
     ABSENT: "not connected; check cable and hub",
 }
+
+
+def link_advice(state: str) -> str:
+    """Say what to do about a phone that adb lists in this state."""
+    known = next((words for start, words in _LINK_WORDS.items() if state.startswith(start)), None)
+    return known or f"adb calls it {state!r}; unplug the phone and plug it in again"
 
 
 @dataclass(frozen=True)
@@ -42,6 +60,10 @@ class RackSim:
     sim: Sim
     parts_per_minute: int
     parts_per_day: int | None
+    stopped: str | None = None
+    """What has changed about it, until a person confirms; None where it may send."""
+    msisdn: str | None = None
+    """Its own number, as the operator has typed it."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +74,24 @@ class Enrolled:
     identity: PhoneIdentity
     guard: SendGuard
     sims: tuple[RackSim, ...]
+    can_read_sms: bool = True
+    has_radio_log: bool = True
+    send_way: SendWay = SendWay.ISMS
+
+    @property
+    def usable_sims(self) -> tuple[RackSim, ...]:
+        """The SIMs that are not stopped."""
+        return tuple(sim for sim in self.sims if sim.stopped is None)
+
+    @property
+    def has_witness(self) -> bool:
+        """Whether anything at all can prove that this phone has sent."""
+        return self.can_read_sms or self.has_radio_log
+
+    @property
+    def proof_is_singular(self) -> bool:
+        """Whether only one message at a time can be told apart by what the phone shows of it."""
+        return not self.can_read_sms or self.send_way is SendWay.APP
 
 
 @dataclass(frozen=True)
@@ -60,8 +100,11 @@ class PhoneView:
 
     serial: str
     link: str = ABSENT
-    """adb's word for the connection, or `absent`."""
+    """adb's word for the connection, `absent`, or `same serial`."""
+    usb_path: str | None = None
+    """Where it is plugged in, like `1-2.3`; None over TCP."""
     identity: PhoneIdentity | None = None
+    checks: tuple[Check, ...] = ()
     enrolled: Enrolled | None = None
     health: PhoneHealth | None = None
     refusal: str | None = None
@@ -78,12 +121,14 @@ class PhoneView:
     @property
     def status(self) -> PhoneStatus:
         """The one word for it."""
+        if self.link == SAME_SERIAL:
+            return PhoneStatus.REFUSED
         if self.link != LINKED:
             return PhoneStatus.UNAUTHORIZED if "author" in self.link else PhoneStatus.OFFLINE
         if self.hold:
             return PhoneStatus.HELD
         if self.enrolled:
-            return PhoneStatus.READY
+            return PhoneStatus.READY if self.enrolled.usable_sims else PhoneStatus.STOPPED
         if self.waits_for_consent:
             return PhoneStatus.WAITING
         return PhoneStatus.REFUSED if self.refusal else PhoneStatus.ENROLLING
@@ -91,11 +136,21 @@ class PhoneView:
     @property
     def advice(self) -> str | None:
         """What to do about it, or None where nothing is to be done."""
+        if self.link == SAME_SERIAL:
+            return self.refusal
         if self.link != LINKED:
-            return _LINK_WORDS.get(self.link, f"adb calls it {self.link!r}")
+            return link_advice(self.link)
         if self.waits_for_consent and not self.enrolled:
             return f"run `smsrack phones enrol {self.serial}` to let it send"
-        return self.hold or (None if self.enrolled else self.refusal)
+        if self.hold:
+            return self.hold
+        if self.enrolled is None:
+            words = f"{self.refusal}; `smsrack phones show {self.serial}` and its page say what to do"
+            return words if self.refusal else None
+        stopped = [f"SIM {sim.sim.slot_index + 1}: {sim.stopped}" for sim in self.enrolled.sims if sim.stopped]
+        if stopped:
+            return f"{'; '.join(stopped)}; `smsrack phones confirm {self.serial}` lets it send again"
+        return "airplane mode is on; switch it off" if self.health and self.health.airplane_mode else None
 
 
 class RackPhone:
@@ -103,8 +158,11 @@ class RackPhone:
 
     def __init__(self, driver: PhoneDriver) -> None:
         self.driver = driver
+        self.errands = Errands()
         self._view = PhoneView(driver.serial)
-        self._may_join = False
+        self._invitation: EnrolOptions | None = None
+        self.last_wish: EnrolOptions | None = None
+        """How somebody last asked for it to be enrolled; holds for a phone that has no record yet."""
         self._lock = threading.Lock()
 
     @property
@@ -126,14 +184,19 @@ class RackPhone:
         self.update(last_error=words, last_error_at=at)
 
     @property
-    def may_join(self) -> bool:
-        """Whether somebody asked for this phone to be enrolled in this run."""
-        return self._may_join
+    def invitation(self) -> EnrolOptions | None:
+        """How somebody asked, in this run, for this phone to be enrolled; None where nobody did."""
+        return self._invitation
 
-    def invite(self) -> None:
-        """Let this phone be enrolled."""
-        self._may_join = True
-        self.update(waits_for_consent=False, refusal=None)
+    def invite(self, options: EnrolOptions) -> None:
+        """Have this phone enrolled, or enrolled anew."""
+        self._invitation = self.last_wish = options
+        self.update(waits_for_consent=False, refusal=None, enrolled=None, checks=())
+
+    def invitation_is_done(self, invitation: EnrolOptions | None) -> None:
+        """It has joined, or was refused, as this invitation asked; a newer one stands."""
+        if self._invitation is invitation:
+            self._invitation = None
 
     def release(self) -> None:
         """Let a held phone send again."""

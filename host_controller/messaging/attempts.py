@@ -33,6 +33,8 @@ class Candidate:
 
     message_id: int
     part_count: int
+    only_sim_id: int | None
+    """The SIM that it must leave from, or None for any."""
 
 
 @dataclass(frozen=True)
@@ -57,12 +59,16 @@ class UnprovenAttempt:
     subscription_id: int
     phone_clock_ms: int
     """The phone's clock at or before the hand-over: no row of this attempt is older."""
+    wire_id: int
+    part_count: int
     msisdn: str = field(repr=False)
     text: str = field(repr=False)
 
 
-def next_candidate(session: Session, phone_id: int, *, now: datetime, actor: str) -> Candidate | None:
-    """Give the oldest queued message that this phone may take; cancel those on the way that have opted out.
+def next_candidate(
+    session: Session, phone_id: int, sim_ids: Collection[int], most_unproven: int, *, now: datetime, actor: str
+) -> Candidate | None:
+    """Give the oldest queued message that these SIMs may take; cancel those on the way that have opted out.
 
     A (number, text) that this phone has in flight is passed over: two equal rows could not be told apart.
     """
@@ -71,12 +77,13 @@ def next_candidate(session: Session, phone_id: int, *, now: datetime, actor: str
         .join(AttemptRecord, AttemptRecord.message_id == MessageRecord.id)
         .where(AttemptRecord.phone_id == phone_id, AttemptRecord.state.in_(OPEN_ATTEMPTS))
     ).all()
-    if len(in_flight) >= MAX_UNCONFIRMED:
+    if len(in_flight) >= most_unproven:
         return None
     query = (
         select(MessageRecord)
         .where(
             MessageRecord.state == MessageState.QUEUED,
+            or_(MessageRecord.only_sim_id.is_(None), MessageRecord.only_sim_id.in_(sim_ids)),
             tuple_(MessageRecord.msisdn, MessageRecord.text).not_in(in_flight),
         )
         .order_by(MessageRecord.id)
@@ -86,7 +93,7 @@ def next_candidate(session: Session, phone_id: int, *, now: datetime, actor: str
         refused = opted_out(session, [message.msisdn for message in queued])
         for message in queued:
             if message.msisdn not in refused:
-                return Candidate(message.id, message.part_count)
+                return Candidate(message.id, message.part_count, message.only_sim_id)
             _cancel_opted_out(session, message, now, actor)
         session.flush()
     return None
@@ -162,6 +169,12 @@ def settle_sent(session: Session, attempt_id: int, row: SentRow, *, now: datetim
     change_state(session, attempt.message, MessageState.SENT, now=now, actor=actor, reason="in the phone's sent box")
 
 
+def settle_sent_by_radio(session: Session, attempt_id: int, *, now: datetime, actor: str) -> None:
+    """The phone's radio took every part; there is no row that could be read."""
+    attempt = _close(session, attempt_id, AttemptState.SENT, now)
+    change_state(session, attempt.message, MessageState.SENT, now=now, actor=actor, reason="the radio took every part")
+
+
 def settle_unknown(session: Session, attempt_id: int, *, now: datetime, actor: str, reason: str) -> None:
     """No proof either way: the message may have left, and is never sent again by itself."""
     attempt = _close(session, attempt_id, AttemptState.UNKNOWN, now)
@@ -182,6 +195,8 @@ def attempts_to_confirm(
             AttemptRecord.state,
             SimRecord.subscription_id,
             AttemptRecord.phone_clock_ms,
+            AttemptRecord.wire_id,
+            AttemptRecord.part_count,
             MessageRecord.msisdn,
             MessageRecord.text,
         )
@@ -191,8 +206,8 @@ def attempts_to_confirm(
         .order_by(AttemptRecord.id)
     )
     return [
-        UnprovenAttempt(id_, state in OPEN_ATTEMPTS, subscription_id, clock_ms, msisdn, text)
-        for id_, state, subscription_id, clock_ms, msisdn, text in rows
+        UnprovenAttempt(id_, state in OPEN_ATTEMPTS, subscription_id, clock_ms, wire_id, part_count, msisdn, text)
+        for id_, state, subscription_id, clock_ms, wire_id, part_count, msisdn, text in rows
     ]
 
 

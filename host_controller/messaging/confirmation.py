@@ -82,6 +82,27 @@ class Confirmation:
         late_sighted = any(not attempt.is_open and attempt.attempt_id in judgement.sighted for attempt in wanted)
         return Round(rows.phone_clock_ms, new_inbound, unproven, late_sighted)
 
+    def read_radio(self, driver: PhoneDriver, phone_id: int) -> Round:
+        """Do one round on a phone whose messages cannot be read: the radio's answers are the only witness.
+
+        Only the last attempt can be open on such a phone. A part that the radio refused may be tried again by the
+        phone's framework, so a refusal proves nothing. Raises LinkError or PhoneAnswerError.
+        """
+        with self._store.reading() as session:
+            open_attempts = attempts.attempts_to_confirm(session, phone_id)
+        clock_ms = driver.read_clock_ms()
+        for attempt in open_attempts:
+            answers = driver.read_radio_answers(attempt.wire_id)
+            if answers is not None and answers.sent >= attempt.part_count:
+                self._store.write(
+                    lambda session, id_=attempt.attempt_id: attempts.settle_sent_by_radio(  # type: ignore[misc]
+                        session, id_, now=self._clock(), actor=self._actor
+                    )
+                )
+        with self._store.reading() as session:
+            unproven = len(attempts.attempts_to_confirm(session, phone_id))
+        return Round(clock_ms, 0, unproven, late_sighted=False)
+
     def _judge(
         self, phone_id: int, wanted: Sequence[UnprovenAttempt], sent: Sequence[SentRow], now_s: float
     ) -> Judgement:

@@ -115,6 +115,8 @@ class Lane:
             self._phone.update(enrolled=None, waiting_for=None, waiting_until=None)
             self._next_enrol_s = 0.0
             return _LONGEST_SLEEP_S
+        if self._phone.errands.run_next(self._phone.driver):
+            return 0
         if self._session is not None and view.enrolled is None:
             self._session = None  # somebody changed what the phone was enrolled with
             self._next_enrol_s = 0.0
@@ -123,7 +125,7 @@ class Lane:
         return self._session.step()
 
     def _enrol(self, now_s: float) -> float:
-        if now_s < self._next_enrol_s and not self._phone.may_join:
+        if now_s < self._next_enrol_s and self._phone.invitation is None:
             return self._next_enrol_s - now_s
         self._next_enrol_s = now_s + self._timings.enrol_retry_s
         joined = self._services.joining.join(self._phone)
@@ -165,7 +167,7 @@ class _Session:
         self._phone_clock_ms = phone_clock_ms
         self._confirmation = Confirmation(services.store, services.inbox, services.timings, services.clock, actor)
         choice = SimChoice(services.store, enrolled, services.settings.zone, services.clock())
-        self._sending = Sending(services.store, enrolled.phone_id, choice, services.clock, actor)
+        self._sending = Sending(services.store, enrolled, choice, services.clock, actor)
         self._trust_anew()
         self._next_read_s = math.inf
         self._next_late_round_s = 0.0
@@ -192,7 +194,11 @@ class _Session:
     def _read(self, now_s: float) -> None:
         self._asked.read.clear()
         late = now_s >= self._next_late_round_s
-        result = self._confirmation.read(self._phone.driver, self._enrolled.phone_id, late=late, now_s=now_s)
+        phone_id, driver = self._enrolled.phone_id, self._phone.driver
+        if self._enrolled.can_read_sms:
+            result = self._confirmation.read(driver, phone_id, late=late, now_s=now_s)
+        else:
+            result = self._confirmation.read_radio(driver, phone_id)
         if late:
             wait_s = self._timings.second_read_s if result.late_sighted else self._timings.late_round_s
             self._next_late_round_s = now_s + wait_s
@@ -212,6 +218,12 @@ class _Session:
         self._phone.update(health=health)
         if {_identity(sim.sim) for sim in self._enrolled.sims} != {_identity(sim) for sim in health.subscriptions}:
             raise DriverError(self._phone.serial, "its SIMs have changed; it is enrolled anew")
+        if health.guard_dialog and not self._phone.view().hold:
+            self._was_held = True
+            self._hold(
+                "a dialog on its screen may hold a message back; tap on it, wait until its messages are settled, and"
+                " then release the phone"
+            )
 
     def _send(self, pause_s: float) -> float:
         try:
@@ -237,7 +249,7 @@ class _Session:
         """Slots whose radio is in service, as far as the phone says."""
         health = self._phone.view().health
         radio = {sim.slot_index: sim.in_service for sim in health.sims} if health else {}
-        slots = (sim.sim.slot_index for sim in self._enrolled.sims)
+        slots = (sim.sim.slot_index for sim in self._enrolled.usable_sims)
         return frozenset(slot for slot in slots if radio.get(slot) is not False)
 
     def _trust_anew(self) -> None:
@@ -247,6 +259,8 @@ class _Session:
             self._first_attempt_id = attempts.last_attempt_id(session)
 
     def _hold_if_unproven(self) -> None:
+        if not self._enrolled.has_witness:
+            return  # the operator has accepted that nothing can be proven
         with self._services.store.reading() as session:
             unproven = attempts.only_unknowns_since(
                 session, self._enrolled.phone_id, self._first_attempt_id, _UNPROVEN_IN_A_ROW

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from device_drivers.base import PhoneDriver, SubmitReceipt
 from device_drivers.errors import NotSubmittedError, SubmitError, SubmitRejectedError
-from host_controller.fleet.phone import RackSim
+from host_controller.fleet.phone import Enrolled, RackSim
 from host_controller.messaging import attempts
 from host_controller.messaging.attempts import Claim
 from host_controller.messaging.sim_choice import SimChoice, Wait
@@ -29,10 +29,13 @@ class Sending:
     """Sends through one phone, from one thread."""
 
     def __init__(
-        self, store: Store, phone_id: int, choice: SimChoice, clock: Callable[[], datetime], actor: str
+        self, store: Store, enrolled: Enrolled, choice: SimChoice, clock: Callable[[], datetime], actor: str
     ) -> None:
         self._store = store
-        self._phone_id = phone_id
+        self._phone_id = enrolled.phone_id
+        self._sim_ids = [sim.sim_id for sim in enrolled.usable_sims]
+        # What the proof of such a phone cannot tell apart must not be in its hands at once.
+        self._most_unproven = 1 if enrolled.proof_is_singular else attempts.MAX_UNCONFIRMED
         self._choice = choice
         self._clock = clock
         self._actor = actor
@@ -63,10 +66,12 @@ class Sending:
         self, session: Session, phone_clock_ms: int, usable_slots: frozenset[int]
     ) -> Idle | Wait | tuple[Claim, RackSim]:
         now = self._clock()
-        candidate = attempts.next_candidate(session, self._phone_id, now=now, actor=self._actor)
+        candidate = attempts.next_candidate(
+            session, self._phone_id, self._sim_ids, self._most_unproven, now=now, actor=self._actor
+        )
         if candidate is None:
             return Idle()
-        choice = self._choice.choose(candidate.part_count, now, usable_slots)
+        choice = self._choice.choose(candidate.part_count, now, usable_slots, candidate.only_sim_id)
         if isinstance(choice, Wait):
             return choice
         claim = attempts.record_intent(session, candidate, choice.sim_id, phone_clock_ms, now=now, actor=self._actor)

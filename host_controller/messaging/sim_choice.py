@@ -32,22 +32,26 @@ class SimChoice:
 
     def __init__(self, store: Store, enrolled: Enrolled, zone: ZoneInfo, now: datetime) -> None:
         guard = GuardLimit(enrolled.guard.max_parts, enrolled.guard.interval_s)
-        self._sims = {sim.sim_id: sim for sim in enrolled.sims}
+        self._sims = {sim.sim_id: sim for sim in enrolled.usable_sims}
         self._limits = {
-            sim.sim_id: SimLimits(sim.parts_per_minute, sim.parts_per_day, guard, zone) for sim in enrolled.sims
+            sim.sim_id: SimLimits(sim.parts_per_minute, sim.parts_per_day, guard, zone) for sim in self._sims.values()
         }
         self._history: dict[int, SendHistory] = {}
         self._last_used = dict.fromkeys(self._sims, _NEVER)
         with store.reading() as session:
-            for sim in enrolled.sims:
+            for sim in self._sims.values():
                 self.reload(session, sim, now)
 
-    def choose(self, part_count: int, now: datetime, usable_slots: frozenset[int]) -> RackSim | Wait:
+    def choose(
+        self, part_count: int, now: datetime, usable_slots: frozenset[int], only_sim_id: int | None = None
+    ) -> RackSim | Wait:
         """Give the SIM that may send so many parts now, the longest idle first; else the soonest wait."""
+        if not self._sims:
+            return Wait(now + _NO_SERVICE_PAUSE, WaitReason.STOPPED)
         verdicts = [
             (next_allowed(self._limits[sim.sim_id], self._history[sim.sim_id], part_count, now), sim)
             for sim in self._sims.values()
-            if sim.sim.slot_index in usable_slots
+            if sim.sim.slot_index in usable_slots and only_sim_id in (None, sim.sim_id)
         ]
         if not verdicts:
             return Wait(now + _NO_SERVICE_PAUSE, WaitReason.NO_SERVICE)

@@ -38,6 +38,8 @@ class Draft:
     number: str
     text: str
     ref: str | None = None
+    only_sim_id: int | None = None
+    """The SIM that it must leave from, or None for any."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ class Checked:
     text: SmsText
     part_count: int
     ref: str | None
+    only_sim_id: int | None
 
 
 def submit(
@@ -89,7 +92,7 @@ def check(draft: Draft, settings: MessageSettings) -> Checked | Rejected:
             raise TooManyPartsError(
                 f"the text needs {part_count} parts and {settings.max_parts} are allowed; shorten it"
             )
-        return Checked(msisdn, text, part_count, draft.ref)
+        return Checked(msisdn, text, part_count, draft.ref, draft.only_sim_id)
     except ControllerError as error:
         return Rejected(error.code, str(error))
 
@@ -125,6 +128,7 @@ def _insert_one(session: Session, draft: Checked, refused: set[str], now: dateti
         "msisdn": draft.msisdn.e164,
         "text": draft.text.reveal(),
         "part_count": draft.part_count,
+        "only_sim_id": draft.only_sim_id,
         "state": MessageState.QUEUED,
         "created_at": now,
         "changed_at": now,

@@ -13,6 +13,9 @@ class Timings:
     """How often the list of phones is asked for."""
     attach_retry_s: float = 5.0
     """Between two tries to reach a phone that adb knows by address."""
+    flap_window_s: float = 120.0
+    """A connection that is lost `flaps` times within this is not trusted with messages."""
+    flaps: int = 6
     enrol_retry_s: float = 30.0
     """After a phone could not be enrolled."""
     link_retry_s: float = 5.0
@@ -36,4 +39,5 @@ class Timings:
 
     def scaled(self, factor: float) -> Timings:
         """Every wait times `factor`."""
-        return replace(self, **{field.name: getattr(self, field.name) * factor for field in fields(self)})
+        waits = {field.name: getattr(self, field.name) for field in fields(self) if field.name.endswith("_s")}
+        return replace(self, **{name: seconds * factor for name, seconds in waits.items()})

@@ -16,5 +16,7 @@ class WaitReason(StrEnum):
     """The SIM's limit for today is spent."""
     NO_SERVICE = "no_service"
     """No SIM of the phone has a network."""
+    STOPPED = "stopped"
+    """Something about the SIM has changed, and a person must confirm it."""
     NO_PHONE = "no_phone"
     """No phone is ready."""

@@ -24,6 +24,8 @@ class DataDirectory:
         self.database = path / "smsrack.db"
         self.socket = path / "api.sock"
         self.adb_home = path / "adb"
+        self.adb_socket = self.adb_home / "adb.sock"
+        self.frameworks = path / "frameworks"
         self._lock = FileLock(path / "lock")
 
     @contextmanager
@@ -38,11 +40,12 @@ class DataDirectory:
             os.umask(umask)
             self._lock.release()
 
-    def checked_socket(self) -> Path:
-        """Give the path for the daemon's socket. Raises DataDirectoryError if the system cannot take it."""
-        if len(os.fsencode(self.socket)) > _MAX_SOCKET_PATH_BYTES:
-            raise DataDirectoryError(f"the path {self.socket} is too long for a socket; choose a shorter --data-dir")
-        return self.socket
+    @staticmethod
+    def checked_socket(path: Path) -> Path:
+        """Give this path back. Raises DataDirectoryError if the system cannot take it for a socket."""
+        if len(os.fsencode(path)) > _MAX_SOCKET_PATH_BYTES:
+            raise DataDirectoryError(f"the path {path} is too long for a socket; choose a shorter --data-dir")
+        return path
 
     def web_secret(self) -> str:
         """Give the key that signs the site's form tokens; made once."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, DateTime, Dialect, ForeignKey, Index, MetaData, String, Text, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, DateTime, Dialect, ForeignKey, Index, MetaData, String, Text, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from sqlalchemy.types import TypeDecorator
 
@@ -58,13 +58,22 @@ class PhoneRecord(Base):
     android_release: Mapped[str]
     api_level: Mapped[int]
     build_fingerprint: Mapped[str]
-    can_read_sms: Mapped[bool]
+    usb_path: Mapped[str | None] = mapped_column(String(64))
+    boot_id: Mapped[str | None] = mapped_column(String(36))
+    send_only: Mapped[bool]
+    send_way: Mapped[str] = mapped_column(String(16))
+    capabilities: Mapped[dict[str, Any]] = mapped_column(JSON)
     guard_max_parts: Mapped[int]
     guard_interval_s: Mapped[float]
+    guard_before: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     enrolled_at: Mapped[datetime]
+    removed_at: Mapped[datetime | None]
     inbox_date_ms: Mapped[int] = mapped_column(BigInteger)
     inbox_row_id: Mapped[int | None]
     sims: Mapped[list[SimRecord]] = relationship(back_populates="phone", order_by="SimRecord.slot_index")
+    checks: Mapped[list[PhoneCheckRecord]] = relationship(
+        order_by="PhoneCheckRecord.id", cascade="all, delete-orphan", passive_deletes=True
+    )
 
 
 class SimRecord(Base):
@@ -79,10 +88,40 @@ class SimRecord(Base):
     subscription_id: Mapped[int]
     iccid: Mapped[str | None]
     operator: Mapped[str | None]
+    msisdn: Mapped[str | None] = mapped_column(String(20))
     active: Mapped[bool]
+    stopped: Mapped[str | None]
     parts_per_minute: Mapped[int]
     parts_per_day: Mapped[int | None]
     phone: Mapped[PhoneRecord] = relationship(back_populates="sims")
+
+
+class PhoneCheckRecord(Base):
+    """One line of a phone's check list, as of its last enrolment."""
+
+    __tablename__ = "phone_check"
+    __table_args__ = (UniqueConstraint("phone_id", "name"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    phone_id: Mapped[int] = mapped_column(ForeignKey("phone.id", ondelete="CASCADE"))
+    name: Mapped[str] = mapped_column(String(32))
+    verdict: Mapped[str] = mapped_column(String(8))
+    finding: Mapped[str]
+    next_step: Mapped[str | None]
+
+
+class PhoneEvent(Base):
+    """Something that happened to a phone: it came, moved, changed, was confirmed."""
+
+    __tablename__ = "phone_event"
+    __table_args__ = (Index("ix_phone_event_phone_id", "phone_id", "id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    phone_id: Mapped[int] = mapped_column(ForeignKey("phone.id"))
+    at: Mapped[datetime]
+    kind: Mapped[str] = mapped_column(String(32))
+    words: Mapped[str]
+    actor: Mapped[str] = mapped_column(String(160))
 
 
 class MessageRecord(Base):
@@ -105,10 +144,11 @@ class MessageRecord(Base):
     state: Mapped[str] = mapped_column(String(16))
     failure_code: Mapped[str | None] = mapped_column(String(32))
     error_message: Mapped[str | None]
+    only_sim_id: Mapped[int | None] = mapped_column(ForeignKey("sim.id"))
     sim_id: Mapped[int | None] = mapped_column(ForeignKey("sim.id"))
     created_at: Mapped[datetime]
     changed_at: Mapped[datetime]
-    sim: Mapped[SimRecord | None] = relationship()
+    sim: Mapped[SimRecord | None] = relationship(foreign_keys=[sim_id])
 
 
 class MessageEvent(Base):

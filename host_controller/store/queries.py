@@ -17,6 +17,8 @@ from host_controller.store.models import (
     MessageEvent,
     MessageRecord,
     OptOutRecord,
+    PhoneCheckRecord,
+    PhoneEvent,
     PhoneRecord,
     SimRecord,
 )
@@ -49,6 +51,16 @@ class EventView:
     new_state: str
     actor: str
     reason: str
+
+
+@dataclass(frozen=True)
+class PhoneEventView:
+    """Something that happened to a phone."""
+
+    at: datetime
+    kind: str
+    words: str
+    actor: str
 
 
 @dataclass(frozen=True)
@@ -147,12 +159,40 @@ def count_opt_outs(session: Session) -> int:
 
 
 def list_phones(session: Session) -> Sequence[PhoneRecord]:
-    """Give every phone that was ever enrolled, with its SIMs, by id."""
+    """Give every phone of the rack, in sight or not, with its SIMs, by id."""
     return (
-        session.scalars(select(PhoneRecord).options(joinedload(PhoneRecord.sims)).order_by(PhoneRecord.id))
+        session.scalars(
+            select(PhoneRecord)
+            .options(joinedload(PhoneRecord.sims))
+            .where(PhoneRecord.removed_at.is_(None))
+            .order_by(PhoneRecord.id)
+        )
         .unique()
         .all()
     )
+
+
+def phone_events(session: Session, hardware_serial: str, *, limit: int = 50) -> list[PhoneEventView]:
+    """Give what happened to a phone, latest first."""
+    query = (
+        select(PhoneEvent)
+        .join(PhoneRecord, PhoneRecord.id == PhoneEvent.phone_id)
+        .where(PhoneRecord.hardware_serial == hardware_serial)
+        .order_by(PhoneEvent.id.desc())
+        .limit(limit)
+    )
+    return [PhoneEventView(event.at, event.kind, event.words, event.actor) for event in session.scalars(query)]
+
+
+def phone_checks(session: Session, hardware_serial: str) -> Sequence[PhoneCheckRecord]:
+    """Give a phone's check list, as of its last enrolment."""
+    query = (
+        select(PhoneCheckRecord)
+        .join(PhoneRecord, PhoneRecord.id == PhoneCheckRecord.phone_id)
+        .where(PhoneRecord.hardware_serial == hardware_serial)
+        .order_by(PhoneCheckRecord.id)
+    )
+    return session.scalars(query).all()
 
 
 def spent_parts_by_sim(session: Session, since: datetime) -> dict[int, int]:

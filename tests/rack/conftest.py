@@ -14,7 +14,7 @@ from sqlalchemy import select
 
 from host_controller.events import Bells
 from host_controller.fleet.joining import Joining
-from host_controller.fleet.rack import Rack
+from host_controller.fleet.rack import Rack, SeenPhone
 from host_controller.inbox.receive import Inbox
 from host_controller.messaging.lane import Lane, LaneServices
 from host_controller.messaging.submit import Accepted, Draft, submit
@@ -44,8 +44,13 @@ FakePhone = _load_fake_phone()
 class FakeFinder:
     phones: dict[str, object] = field(default_factory=dict)
 
-    def list_states(self):
-        return [(serial, "offline" if phone.link_down else "device") for serial, phone in self.phones.items()]
+    usb_paths: dict[str, str] = field(default_factory=dict)
+
+    def list_phones(self):
+        return [
+            SeenPhone(serial, "offline" if phone.link_down else "device", self.usb_paths.get(serial))
+            for serial, phone in self.phones.items()
+        ]
 
     def attach(self, address):
         pass

@@ -8,18 +8,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from device_drivers.base import (
+    Capabilities,
+    Check,
     Enrolment,
+    EnrolOptions,
     InboxRow,
     MessageQuery,
     MessageRows,
     PhoneDriver,
     PhoneHealth,
     PhoneIdentity,
+    RadioAnswers,
     SendGuard,
     SentRow,
     Sim,
     SimHealth,
     SubmitReceipt,
+    Verdict,
 )
 from device_drivers.errors import LinkError, NotSubmittedError, SubmitOutcomeUnknownError, SubmitRejectedError
 from host_controller.fleet.joining import SIMULATED_MANUFACTURER
@@ -52,6 +57,14 @@ class FakePhone(PhoneDriver):
     clock_offset_ms: int = 0
     link_down: bool = False
     in_service: bool = True
+    can_read_sms: bool = True
+    has_radio_log: bool = True
+    guard_dialog: bool = False
+    hardware_serial: str = ""
+    build_fingerprint: str = "fake/fingerprint"
+    boot_id: str = "00000000-0000-0000-0000-000000000001"
+    options: EnrolOptions | None = None
+    radio_sent: dict[int, int] = field(default_factory=dict)
     before_submit: threading.Event | None = None
     lock: threading.RLock = field(default_factory=threading.RLock)
     _withdrawing: list[SentRow] = field(default_factory=list)
@@ -60,12 +73,20 @@ class FakePhone(PhoneDriver):
     def serial(self) -> str:
         return self.serial_name
 
-    def enrol(self) -> Enrolment:
+    def enrol(self, options: EnrolOptions) -> Enrolment:
         self._check_link()
+        self.options = options
+        hardware_serial = self.hardware_serial or f"hw-{self.serial}"
         identity = PhoneIdentity(
-            self.serial, f"hw-{self.serial}", SIMULATED_MANUFACTURER, "Fake", "14", 34, "fake/fingerprint"
+            self.serial, hardware_serial, SIMULATED_MANUFACTURER, "Fake", "14", 34, self.build_fingerprint
         )
-        return Enrolment(identity, self.sims, self.guard, can_read_sms=True)
+        can = Capabilities("shell_v2", 5, 8, "Android 11 to 16", self.can_read_sms, True, self.has_radio_log)
+        read = Verdict.PASS if self.can_read_sms else Verdict.WARN if options.send_only else Verdict.FAIL
+        checks = (
+            Check("shell", Verdict.PASS, "fine"),
+            Check("read_sms", read, "reading SMS", "try SERIAL --send-only"),
+        )
+        return Enrolment(identity, self.sims, self.guard, self.boot_id, can, checks)
 
     def read_clock_ms(self) -> int:
         self._check_link()
@@ -74,7 +95,19 @@ class FakePhone(PhoneDriver):
     def read_health(self) -> PhoneHealth:
         self._check_link()
         radio = tuple(SimHealth(sim.slot_index, self.in_service, -80) for sim in self.sims)
-        return PhoneHealth(90, 25.0, True, radio, self.sims)
+        return PhoneHealth(90, 25.0, True, radio, self.sims, guard_dialog=self.guard_dialog)
+
+    def read_report(self) -> dict[str, str]:
+        self._check_link()
+        return {"battery": "level: 90"}
+
+    def set_guard(self, guard: SendGuard | None) -> None:
+        self._check_link()
+        self.guard = guard or SendGuard(30, 60.0)
+
+    def read_radio_answers(self, attempt_id: int) -> RadioAnswers | None:
+        self._check_link()
+        return RadioAnswers(self.radio_sent.get(attempt_id, 0), 0)
 
     def submit(self, attempt_id: int, sim: Sim, msisdn: str, parts: Sequence[str]) -> SubmitReceipt:
         if self.before_submit is not None:
@@ -89,6 +122,7 @@ class FakePhone(PhoneDriver):
             text = "".join(parts)
             row = SentRow(self._next_id(), clock_ms, sim.subscription_id, msisdn, text)
             if fault != "silent":
+                self.radio_sent[attempt_id] = len(parts)
                 self.air.append(OnAir(sim.subscription_id, msisdn, text, len(parts)))
             if fault == "withdrawn":
                 self._withdrawing.append(row)
