@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-import difflib
-from typing import Annotated, Any, TypeVar
+from typing import Annotated
 
 from flask import Blueprint, Response, request
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 from werkzeug.exceptions import HTTPException
 
 from host_controller import __version__
-from host_controller.errors import ControllerError, OptedOutError, RefConflictError
+from host_controller.errors import (
+    ControllerError,
+    NotRunningError,
+    OptedOutError,
+    PhoneBusyError,
+    RefConflictError,
+    UnknownPhoneError,
+)
 from host_controller.messaging.submit import Accepted, Draft, Rejected
 from host_controller.rules.states import MessageState
-from host_controller.settings import MAX_PARTS
 from host_controller.store import queries
+from web.api_input import Answer, ApiError, Body, Json, checked, error_json, read_json
+from web.api_phones import add_phones
 from web.services import Services
 from web.views import as_json, message_json, phone_cards, waiting
 
@@ -23,17 +30,10 @@ _MOST_MESSAGES = 1000
 _LONGEST_LIST = 1000
 # Answers that say in HTTP's own words why one message was refused; every other refusal is 422.
 _STATUS = {OptedOutError.code: 451, RefConflictError.code: 409}
-
-Json = dict[str, Any]
-Model = TypeVar("Model", bound=BaseModel)
-Answer = Json | tuple[Json, int]
+_OTHER_STATUS = {NotRunningError.code: 409, PhoneBusyError.code: 503, UnknownPhoneError.code: 404}
 
 
-class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-
-class MessageBody(_Body):
+class MessageBody(Body):
     """One message."""
 
     number: str
@@ -41,23 +41,16 @@ class MessageBody(_Body):
     ref: Annotated[str, Field(min_length=1, max_length=255)] | None = None
 
 
-class MessagesBody(_Body):
+class MessagesBody(Body):
     """Several messages."""
 
     messages: Annotated[list[MessageBody], Field(max_length=_MOST_MESSAGES)]
 
 
-class NumberBody(_Body):
+class NumberBody(Body):
     """One number."""
 
     number: str
-
-
-class SimBody(_Body):
-    """Limits of a SIM; what is left out stays."""
-
-    parts_per_minute: Annotated[int, Field(ge=1, le=6000)] = 1
-    parts_per_day: Annotated[int, Field(ge=MAX_PARTS)] | None = None
 
 
 class ListQuery(BaseModel):
@@ -70,20 +63,12 @@ class ListQuery(BaseModel):
     limit: Annotated[int, Field(ge=1, le=_LONGEST_LIST)] = 50
 
 
-class ApiError(Exception):
-    """A request that cannot be served."""
-
-    def __init__(self, status: int, code: str, message: str) -> None:
-        super().__init__(message)
-        self.status, self.code, self.message = status, code, message
-
-
 def make_api(services: Services) -> Blueprint:
     """The blueprint of the API."""
     api = Blueprint("api", __name__, url_prefix="/api/v1")
     _add_errors(api)
     _add_messages(api, services)
-    _add_phones(api, services)
+    add_phones(api, services)
     _add_consent(api, services)
     return api
 
@@ -106,20 +91,20 @@ def _add_messages(api: Blueprint, services: Services) -> None:
 
     @api.post("/messages")
     def submit() -> Answer:
-        body = _json()
+        body = read_json()
         if "messages" not in body:
-            draft = _checked(MessageBody, body)
+            draft = checked(MessageBody, body)
             outcome = services.submit([_draft(draft)], _ACTOR)[0]
             if isinstance(outcome, Rejected):
                 raise ApiError(_STATUS.get(outcome.code, 422), outcome.code, outcome.reason)
             return _outcome_json(outcome), 202
-        bodies = _checked(MessagesBody, body).messages
+        bodies = checked(MessagesBody, body).messages
         outcomes = services.submit([_draft(item) for item in bodies], _ACTOR)
         return {"results": [_outcome_json(outcome) for outcome in outcomes]}
 
     @api.get("/messages")
     def messages() -> Answer:
-        query = _checked(ListQuery, request.args.to_dict())
+        query = checked(ListQuery, request.args.to_dict())
         why = waiting(services)
         with services.store.reading() as session:
             found = queries.list_messages(session, state=query.state, before=query.before, limit=query.limit)
@@ -136,34 +121,10 @@ def _add_messages(api: Blueprint, services: Services) -> None:
 
     @api.get("/inbox")
     def inbox() -> Answer:
-        query = _checked(ListQuery, request.args.to_dict())
+        query = checked(ListQuery, request.args.to_dict())
         with services.store.reading() as session:
             found = queries.list_inbound(session, before=query.before, limit=query.limit)
         return {"inbound": [as_json(view) for view in found]}
-
-
-def _add_phones(api: Blueprint, services: Services) -> None:
-    @api.get("/phones")
-    def phones() -> Answer:
-        with services.store.reading() as session:
-            return {"phones": [as_json(card) for card in phone_cards(services, session)]}
-
-    @api.post("/phones/<serial>/<any(enrol, release):action>")
-    def act(serial: str, action: str) -> Answer:
-        if services.rack is None:
-            raise ApiError(409, "not_running", "no daemon runs; start it with `smsrack run`")
-        phone = services.rack.find(serial)
-        if phone is None:
-            raise ApiError(404, "not_found", f"no phone {serial} is in sight; `smsrack phones` lists them")
-        phone.invite() if action == "enrol" else phone.release()
-        services.bells.ring()
-        return {"serial": phone.serial}
-
-    @api.patch("/sims/<int:sim_id>")
-    def limit(sim_id: int) -> Answer:
-        body = _checked(SimBody, _json())
-        services.limit_sim(sim_id, body.model_dump(exclude_unset=True))
-        return {"id": sim_id, **body.model_dump(exclude_unset=True)}
 
 
 def _add_consent(api: Blueprint, services: Services) -> None:
@@ -174,7 +135,7 @@ def _add_consent(api: Blueprint, services: Services) -> None:
 
     @api.post("/optouts")
     def opt_out() -> Answer:
-        cancelled = services.opt_out(_checked(NumberBody, _json()).number, _ACTOR)
+        cancelled = services.opt_out(checked(NumberBody, read_json()).number, _ACTOR)
         return {"cancelled": cancelled}, 201
 
 
@@ -183,45 +144,18 @@ def _add_errors(api: Blueprint) -> None:
 
     @api.errorhandler(ApiError)
     def api_error(error: ApiError) -> Answer:
-        return _error_json(error.code, error.message), error.status
+        return error_json(error.code, error.message), error.status
 
     @api.errorhandler(ControllerError)
     def controller_error(error: ControllerError) -> Answer:
-        return _error_json(error.code, str(error)), 422
+        return error_json(error.code, str(error)), _OTHER_STATUS.get(error.code, 422)
 
     @api.app_errorhandler(HTTPException)
     def http_error(error: HTTPException) -> Response | Answer:
         if not request.path.startswith("/api/"):
             return error.get_response()  # type: ignore[return-value]
         name = (error.name or "error").lower().replace(" ", "_")
-        return _error_json(name, error.description or error.name), error.code or 500
-
-
-def _error_json(code: str, message: str) -> Json:
-    return {"error": {"code": code, "message": message}}
-
-
-def _json() -> Json:
-    body = request.get_json(silent=True)
-    if not isinstance(body, dict):
-        raise ApiError(400, "bad_request", "send a JSON object with Content-Type: application/json")
-    return body
-
-
-def _checked(model: type[Model], values: Json) -> Model:
-    """Check a body or a query. Raises ApiError that names the place, and the nearest field for an unknown one."""
-    try:
-        return model.model_validate(values)
-    except ValidationError as error:
-        found = error.errors(include_url=False, include_input=False)
-        # A misspelt field is also a missing one: its own name says more.
-        first = min(found, key=lambda entry: entry["type"] != "extra_forbidden")
-        place = ".".join(map(str, first["loc"]))
-        if first["type"] == "extra_forbidden":
-            known = list(model.model_fields) if len(first["loc"]) == 1 else list(MessageBody.model_fields)
-            near = difflib.get_close_matches(str(first["loc"][-1]), known, n=1, cutoff=0.0)
-            raise ApiError(400, "bad_request", f"unknown field {place!r}; did you mean {near[0]!r}?") from error
-        raise ApiError(400, "bad_request", f"field {place!r}: {first['msg']}") from error
+        return error_json(name, error.description or error.name), error.code or 500
 
 
 def _draft(body: MessageBody) -> Draft:
@@ -230,7 +164,7 @@ def _draft(body: MessageBody) -> Draft:
 
 def _outcome_json(outcome: Accepted | Rejected) -> Json:
     if isinstance(outcome, Rejected):
-        return _error_json(outcome.code, outcome.reason)
+        return error_json(outcome.code, outcome.reason)
     return {
         "id": outcome.message_id,
         "state": MessageState.QUEUED,

@@ -14,6 +14,7 @@ from wtforms.validators import InputRequired, Length
 from host_controller import __version__
 from host_controller.messaging.submit import Draft, Rejected
 from host_controller.store import queries
+from web.phone_pages import add_phone_pages
 from web.services import Services
 from web.views import phone_cards, waiting
 
@@ -74,6 +75,7 @@ def make_pages(services: Services) -> Blueprint:
         flash(f"Message {outcome.message_id} is queued ({outcome.part_count} SMS).", "ok")
         return redirect(url_for("pages.overview"))
 
+    add_phone_pages(pages, services)
     return pages
 
 

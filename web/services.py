@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from host_controller.consent.opt_outs import add_opt_out
 from host_controller.errors import ConfigError
 from host_controller.events import Bells
+from host_controller.fleet.care import PhoneCare
 from host_controller.fleet.rack import Rack
 from host_controller.messaging.submit import Accepted, Draft, Rejected, submit
 from host_controller.messaging.transitions import cancel_queued
@@ -34,6 +35,11 @@ class Services:
     clock: Callable[[], datetime]
     jobs: Callable[[], Sequence[JobView]] = tuple
     """What the clock runs."""
+
+    @property
+    def care(self) -> PhoneCare:
+        """The operator's hand on the phones."""
+        return PhoneCare(self.rack, self.store, self.bells, self.clock)
 
     def submit(self, drafts: Sequence[Draft], actor: str) -> list[Accepted | Rejected]:
         """Take messages in and wake the lanes."""

@@ -9,14 +9,16 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from device_drivers.base import Check, SendWay, Verdict
 from host_controller.fleet.phone import PhoneStatus, PhoneView, RackSim
+from host_controller.messaging.canary import CanaryView
 from host_controller.rules.limits import local_day_start
 from host_controller.rules.states import MessageState
 from host_controller.rules.waiting import WaitReason
 from host_controller.scheduler import JobView
 from host_controller.store import queries
 from host_controller.store.models import PhoneRecord
-from host_controller.store.queries import EventView, InboundView, MessageView, OptOutView
+from host_controller.store.queries import EventView, InboundView, MessageView, OptOutView, PhoneEventView
 from web.services import Services
 
 
@@ -28,6 +30,10 @@ class SimCard:
     slot_index: int
     subscription_id: int
     operator: str | None
+    number: str | None
+    stopped: str | None
+    network: str | None
+    roaming: bool | None
     in_service: bool | None
     signal_dbm: int | None
     sent_parts_today: int
@@ -52,10 +58,24 @@ class PhoneCard:
     last_error_at: datetime | None
     battery_percent: int | None
     battery_temperature_c: float | None
+    battery_health: str | None
     charging: bool | None
+    airplane_mode: bool | None
+    usb_path: str | None
+    send_only: bool
+    send_way: str
     unproven: int
     """Messages in its hands whose proof is still to come."""
     sims: tuple[SimCard, ...]
+
+
+@dataclass(frozen=True)
+class PhoneDetails:
+    """A phone with its check list and its history."""
+
+    phone: PhoneCard
+    checks: tuple[Check, ...]
+    events: tuple[PhoneEventView, ...]
 
 
 @dataclass(frozen=True)
@@ -75,6 +95,21 @@ def phone_cards(services: Services, session: Session) -> list[PhoneCard]:
     seen = {card.hardware_serial for card in cards}
     absent = [record for record in queries.list_phones(session) if record.hardware_serial not in seen]
     return sorted([*cards, *(_absent_card(record, spent, unproven) for record in absent)], key=lambda c: c.serial)
+
+
+def phone_details(services: Services, session: Session, serial: str) -> PhoneDetails | None:
+    """One phone by its ADB serial or hardware serial, or None."""
+    cards = phone_cards(services, session)
+    card = next((card for card in cards if serial in (card.serial, card.hardware_serial)), None)
+    if card is None:
+        return None
+    live = services.rack.find(card.serial) if services.rack else None
+    checks = live.view().checks if live else ()
+    if not checks and card.hardware_serial:
+        records = queries.phone_checks(session, card.hardware_serial)
+        checks = tuple(Check(r.name, Verdict(r.verdict), r.finding, r.next_step) for r in records)
+    events = queries.phone_events(session, card.hardware_serial) if card.hardware_serial else []
+    return PhoneDetails(card, checks, tuple(events))
 
 
 def waiting(services: Services) -> Waiting:
@@ -99,6 +134,10 @@ def _live_card(view: PhoneView, spent: dict[int, int], unproven: dict[int, int])
             slot_index=sim.slot_index,
             subscription_id=sim.subscription_id,
             operator=sim.operator,
+            number=rack_sim.msisdn,
+            stopped=rack_sim.stopped,
+            network=state.network if state else None,
+            roaming=state.roaming if state else None,
             in_service=state.in_service if state else None,
             signal_dbm=state.signal_dbm if state else None,
             sent_parts_today=spent.get(rack_sim.sim_id, 0),
@@ -120,7 +159,12 @@ def _live_card(view: PhoneView, spent: dict[int, int], unproven: dict[int, int])
         last_error_at=view.last_error_at,
         battery_percent=health.battery_percent if health else None,
         battery_temperature_c=health.battery_temperature_c if health else None,
+        battery_health=health.battery_health if health else None,
         charging=health.charging if health else None,
+        airplane_mode=health.airplane_mode if health else None,
+        usb_path=view.usb_path,
+        send_only=bool(enrolled and not enrolled.can_read_sms),
+        send_way=enrolled.send_way if enrolled else SendWay.ISMS,
         unproven=unproven.get(enrolled.phone_id, 0) if enrolled else 0,
         sims=tuple(sim_card(sim) for sim in enrolled.sims) if enrolled else (),
     )
@@ -141,7 +185,12 @@ def _absent_card(record: PhoneRecord, spent: dict[int, int], unproven: dict[int,
         last_error_at=None,
         battery_percent=None,
         battery_temperature_c=None,
+        battery_health=None,
         charging=None,
+        airplane_mode=None,
+        usb_path=record.usb_path,
+        send_only=record.send_only,
+        send_way=record.send_way,
         unproven=unproven.get(record.id, 0),
         sims=tuple(
             SimCard(
@@ -149,6 +198,10 @@ def _absent_card(record: PhoneRecord, spent: dict[int, int], unproven: dict[int,
                 slot_index=sim.slot_index,
                 subscription_id=sim.subscription_id,
                 operator=sim.operator,
+                number=sim.msisdn,
+                stopped=sim.stopped,
+                network=None,
+                roaming=None,
                 in_service=None,
                 signal_dbm=None,
                 sent_parts_today=spent.get(sim.id, 0),
@@ -171,7 +224,9 @@ def message_json(view: MessageView, why: Waiting) -> dict[str, Any]:
     )
 
 
-def as_json(value: PhoneCard | JobView | EventView | InboundView | OptOutView | dict[str, Any]) -> dict[str, Any]:
+def as_json(
+    value: PhoneCard | PhoneDetails | CanaryView | JobView | EventView | InboundView | OptOutView | dict[str, Any],
+) -> dict[str, Any]:
     """Plain JSON values; times as ISO 8601 in UTC."""
     values = value if isinstance(value, dict) else asdict(value)
     return {key: _plain(item) for key, item in values.items()}

@@ -23,7 +23,18 @@ SMSRACK = [sys.executable, "-m", "host_controller"]
 class DaemonProcess:
     """`smsrack run` in a directory with a short name (a socket's path is limited)."""
 
-    def __init__(self, directory: Path, control, eventually, free_port, *, per_minute: int, scale: float = 0.2) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        control,
+        eventually,
+        free_port,
+        *,
+        per_minute: int,
+        scale: float = 0.2,
+        enrol_all: bool = True,
+        adb: str = "",
+    ) -> None:
         self.directory = directory
         self.data_dir = directory / "d"
         self.port = free_port()
@@ -34,7 +45,7 @@ class DaemonProcess:
         phones = ", ".join(f'"{address}"' for address in control.phones)
         self._config.write_text(
             f'data_dir = "{self.data_dir}"\ntimings_scale = {scale}\n[web]\nport = {self.port}\n'
-            f"[adb]\nport = {free_port()}\nusb = false\nconnect = [{phones}]\n[phones]\nenrol_all = true\n"
+            f"[adb]\n{adb}usb = false\nconnect = [{phones}]\n[phones]\nenrol_all = {str(enrol_all).lower()}\n"
             f"[new_sims]\nparts_per_minute = {per_minute}\nparts_per_day = 5000\n"
         )
         self._process: subprocess.Popen | None = None

@@ -21,16 +21,21 @@ IDENTITY = PhoneIdentity("A1", "HW1", "Maker", "Model <b>7</b>", "14", 34, "fp")
 SIM = Sim(0, 11, "89420[****]", "T-Mobile CZ")
 ENROLLED = Enrolled(1, IDENTITY, SendGuard(30, 60), (RackSim(1, SIM, 20, 500),))
 HEALTH = PhoneHealth(81, 29.5, True, (SimHealth(0, True, -93),), (SIM,))
-READY = PhoneView("A1", "device", IDENTITY, ENROLLED, HEALTH)
+READY = PhoneView("A1", "device", identity=IDENTITY, enrolled=ENROLLED, health=HEALTH)
 
 
 class FakePhone:
     def __init__(self, view):
         self.serial = view.serial
+        self._view = view
+        self.last_wish = None
         self.done = []
 
-    def invite(self):
-        self.done.append("invite")
+    def view(self):
+        return self._view
+
+    def invite(self, options):
+        self.done.append(("invite", options))
 
     def release(self):
         self.done.append("release")
@@ -66,8 +71,8 @@ def store(tmp_path):
 def _add_phone(session):
     phone = PhoneRecord(
         hardware_serial="HW1", adb_serial="A1", manufacturer="Maker", model="Model", android_release="14", api_level=34,
-        build_fingerprint="fp", can_read_sms=True, guard_max_parts=30, guard_interval_s=60, enrolled_at=NOW,
-        inbox_date_ms=0,
+        build_fingerprint="fp", send_only=False, send_way="isms", capabilities={}, guard_max_parts=30,
+        guard_interval_s=60, enrolled_at=NOW, inbox_date_ms=0,
     )  # fmt: skip
     phone.sims = [
         SimRecord(

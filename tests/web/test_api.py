@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from device_drivers.base import EnrolOptions
+
 ANNA = "+420777123456"
 
 
@@ -115,6 +117,7 @@ def test_status_and_phones(api, rack):
     assert (phone["serial"], phone["status"], phone["battery_percent"]) == ("A1", "ready", 81)
     assert phone["sims"][0] == {
         "id": 1, "slot_index": 0, "subscription_id": 11, "operator": "T-Mobile CZ", "in_service": True,
+        "number": None, "stopped": None, "network": None, "roaming": None,
         "signal_dbm": -93, "sent_parts_today": 0, "parts_per_day": 500, "parts_per_minute": 20,
     }  # fmt: skip
     rack.views.clear()
@@ -125,7 +128,7 @@ def test_status_and_phones(api, rack):
 def test_an_operator_enrols_releases_and_limits(api, rack):
     assert post(api, "/phones/A1/enrol", None)[0] == 200
     assert post(api, "/phones/A1/release", None)[0] == 200
-    assert rack.handles["A1"].done == ["invite", "release"]
+    assert rack.handles["A1"].done == [("invite", EnrolOptions()), "release"]
     assert post(api, "/phones/B2/enrol", None)[0] == 404
     answer = api.patch("/api/v1/sims/1", json={"parts_per_day": None}, base_url="http://127.0.0.1")
     assert answer.json == {"id": 1, "parts_per_day": None}
