@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test soak lint format clean
+.PHONY: demo test soak bench faults lint format clean
 
 demo: $(VENV)/.runtime
 	@$(BIN)/smsrack demo $(ARGS)
@@ -11,16 +11,24 @@ demo: $(VENV)/.runtime
 test: lint
 	$(BIN)/pytest $(ARGS)
 
-# The long runs: the daemon killed 20 times in mid-send.
+# The long runs: the daemon killed 20 times in mid-send, 100,000 hostile outputs, 10,000 texts through two shells.
 soak: $(VENV)/.dev
-	SMSRACK_TEST_KILLS=20 $(BIN)/pytest tests/e2e/test_kill.py $(ARGS)
+	SMSRACK_TEST_KILLS=20 SMSRACK_TEST_EXAMPLES=100000 SMSRACK_TEST_TEXTS=10000 $(BIN)/pytest --timeout 3600 \
+		tests/e2e/test_kill.py tests/unit/test_hostile_output.py tests/contract/test_quoting.py $(ARGS)
+
+# Measurements on simulated phones; they write docs/figures/ and the tables in docs.
+bench: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.transport
+
+faults: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.faults
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/codespell README.md CHANGELOG.md CONTRIBUTING.md docs/*.md host_controller device_drivers web odoo_sync udev packaging
+	$(BIN)/codespell README.md CHANGELOG.md CONTRIBUTING.md docs/*.md host_controller device_drivers web odoo_sync udev packaging benchmarks
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .

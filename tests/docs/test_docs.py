@@ -39,7 +39,7 @@ def test_the_defaults_in_the_docs():
     settings = Settings()
     table = doc("settings.md")
     assert f"| `web.port` | `{settings.web.port}` |" in table
-    assert f"| `adb.port` | `{settings.adb.port}` |" in table
+    assert f"| `adb.client` | `{settings.adb.client}` |" in table
     assert f"| `new_sims.parts_per_day` | `{settings.new_sims.parts_per_day}` |" in table
     assert f"| `new_sims.parts_per_minute` | `{settings.new_sims.parts_per_minute}` |" in table
 
