@@ -138,8 +138,8 @@ class _Dex:
             (self._types.index(self._stub), 0x401, stub_data, values),
         )
         return b"".join(
-            struct.pack("<8I", kind, flags, parent, 0, _NO_INDEX, 0, members, statics)
-            for kind, flags, members, statics in rows
+            struct.pack("<8I", kind, flags, parent, 0, _NO_INDEX, 0, members, values_at)
+            for kind, flags, members, values_at in rows
         )
 
     @staticmethod
