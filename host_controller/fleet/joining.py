@@ -45,7 +45,8 @@ class Joining:
             phone.update(waits_for_consent=True, refusal=None)
             return None
         clock_ms = phone.driver.read_clock_ms()
-        confirmed_by = _OPERATOR if invitation else None
+        # To go through the list again confirms nothing: a stop is lifted by `confirm` only.
+        confirmed_by = _OPERATOR if invitation and not known else None
         arrival = Arrival(enrolment, checks, options, phone.view().usb_path, clock_ms, confirmed_by)
         enrolled = self._store.write(
             lambda session: save_arrival(

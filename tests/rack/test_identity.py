@@ -120,6 +120,14 @@ def test_a_sim_that_is_swapped_while_the_phone_is_plugged_in_is_noticed(rack, ph
     rack.wait_until(lambda: "another SIM" in advice(rack))
 
 
+def test_going_through_the_check_list_again_confirms_nothing(rack, phone, care):
+    replug(rack, phone, build_fingerprint="fake/other")
+    care.enrol("fake-1")
+    rack.wait_until(lambda: rack.rack.find("fake-1").invitation is None)
+    rack.wait_until(lambda: status(rack) is PhoneStatus.STOPPED)
+    assert kinds(rack) == ["enrolled", "os_changed"]
+
+
 def test_what_is_stopped_stays_stopped_after_a_restart(rack, phone, make_rack, fake_phone):
     replug(rack, phone, build_fingerprint="fake/other")
     replug(rack, phone)
