@@ -68,8 +68,7 @@ class AdbServer:
         """
         self._own_version = self._own_version or self._ask_own_version()
         listener = find_listener(self.address)
-        if listener is not None:
-            self._adopt(listener)
+        if listener is not None and self._adopts(listener):
             return
         if self.address.socket_path:
             self.address.socket_path.unlink(missing_ok=True)  # left by a server that was killed
@@ -82,9 +81,7 @@ class AdbServer:
             _end(self._process)
             self._process = None
             return
-        listener = find_listener(self.address)
-        if listener is not None and listener.is_ours and listener.pid:
-            _signal(listener.pid, signal.SIGTERM)
+        self._signal_adopted(signal.SIGTERM)
 
     def kill(self) -> None:
         """End a server that does not answer, at once."""
@@ -93,9 +90,7 @@ class AdbServer:
             self._process.wait()
             self._process = None
             return
-        listener = find_listener(self.address)
-        if listener is not None and listener.is_ours and listener.pid:
-            _signal(listener.pid, signal.SIGKILL)
+        self._signal_adopted(signal.SIGKILL)
 
     def has_ended(self) -> bool:
         """Tell whether the process that we started is gone."""
@@ -105,19 +100,26 @@ class AdbServer:
         """Tell whether our server answers; one of another version is somebody else's."""
         return ask_version(self.address, PROBE_LIMIT_S) == self._own_version
 
-    def _adopt(self, listener: Listener) -> None:
+    def _signal_adopted(self, number: int) -> None:
+        listener = find_listener(self.address)
+        if listener is not None and listener.is_ours and listener.pid:
+            _signal(listener.pid, number)
+
+    def _adopts(self, listener: Listener) -> bool:
+        """Tell whether what listens there is used as it is; False where it was an old one of ours and is gone now.
+
+        Raises AdbServerUnreachableError where it is somebody else's.
+        """
         version = ask_version(self.address, PROBE_LIMIT_S)
         if listener.is_ours and version is not None and version == self._own_version:
             _log.info("the adb server at %s was left by an earlier run; using it", self.address)
-            return
-        if listener.is_ours and self.address.socket_path and listener.pid:
-            # The socket lies in our own directory: whatever is there is an old server of ours.
+            return True
+        path = self.address.socket_path
+        if listener.is_ours and listener.pid and path and path.parent == self._home:
+            # Whatever listens in our own directory is an old server of ours; elsewhere it may be anything.
             _log.warning("the adb server at %s is of another version; it is started anew", self.address)
             _signal(listener.pid, signal.SIGKILL)
-            self.address.socket_path.unlink(missing_ok=True)
-            self._launch()
-            self._wait_until_up()
-            return
+            return False
         kind = "a program that is no adb server" if version is None else f"an adb server of version 1.0.{version}"
         raise AdbServerUnreachableError(
             "", f"{self.address} is taken by {kind}: {listener}; stop it or choose another adb.port"

@@ -211,6 +211,13 @@ def test_a_server_of_another_version_that_takes_the_place_of_ours_is_told(watche
     eventually(lambda: watched.supervision.trouble is None, 40)
 
 
+def test_a_program_of_ours_on_a_socket_elsewhere_is_left_alone(adb_binary, tmp_path):
+    address = ServerAddress(socket_path=tmp_path / "agent.sock")
+    server = AdbServer(adb_binary, address, tmp_path / "home", usb=False)
+    with foreign_server(address, b"junk"), pytest.raises(AdbServerUnreachableError, match="a program that is no adb"):
+        server.start()
+
+
 @pytest.mark.parametrize("address", ["port"], indirect=True)
 def test_a_program_that_is_no_adb(server, address):
     with foreign_server(address, b"junk"), pytest.raises(AdbServerUnreachableError, match="a program that is no adb"):
