@@ -6,7 +6,7 @@ phone's own clock*; they are compared with each other only, never with the host'
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
@@ -160,6 +160,37 @@ class SubmitReceipt:
     """Read in the same shell call, just before the message was handed over."""
 
 
+class JournalWord(StrEnum):
+    """What a phone's journal says about an attempt."""
+
+    REVOKED = "revoked"
+    """It was not begun, and can never be begun from now on."""
+    BEGUN = "begun"
+    """It was begun; how it ended is not known."""
+    RETURNED = "returned"
+    """The framework's call returned without an exception."""
+    REFUSED = "refused"
+    """It was begun, and certainly nothing left."""
+    SILENT = "silent"
+    """The journal could not be asked."""
+
+
+@dataclass(frozen=True)
+class JournalAnswer:
+    """What the journal says, and under which start of the phone."""
+
+    word: JournalWord
+    boot_id: str | None
+    """A journal that was not yet on the flash when the phone lost its power has forgotten: REVOKED proves something
+    only under the boot id of the attempt."""
+    reason: str | None = None
+    """Of a refusal, in the phone's words."""
+    phone_clock_ms: int | None = None
+    """When it was begun, by the phone's clock; None where it was not."""
+    subscription_id: int | None = None
+    """Through which SIM it was begun."""
+
+
 @dataclass(frozen=True)
 class RadioAnswers:
     """What the radio said, since a message was handed over, to requests to send a part."""
@@ -258,8 +289,28 @@ class PhoneDriver(Protocol):
         """
         ...
 
+    def revoke(self, attempt_id: int) -> JournalAnswer:
+        """Make sure that an attempt that is in doubt is not begun from now on, or learn that it was.
+
+        Raises LinkError or PhoneAnswerError.
+        """
+        ...
+
+    def read_journal(self) -> frozenset[int] | None:
+        """Give the ids of all attempts that the journal knows; None where the phone keeps none.
+
+        Raises LinkError or PhoneAnswerError.
+        """
+        ...
+
+    def forget(self, attempt_ids: Collection[int]) -> None:
+        """Remove these attempts from the journal: they could be begun again. Raises as `read_journal`."""
+        ...
+
     def read_radio_answers(self, attempt_id: int) -> RadioAnswers | None:
-        """Count the radio's answers since this attempt, the last one submitted; None where that cannot be told.
+        """Count the radio's answers to this attempt; None where that cannot be told.
+
+        By its id on phones that note it, else only for the last attempt that was submitted.
 
         Raises LinkError or PhoneAnswerError.
         """

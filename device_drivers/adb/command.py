@@ -37,9 +37,9 @@ class DeviceCommand:
         """Give the line for the phone's shell. For links only; never log it."""
         return self._line
 
-    def then_say(self, word: str) -> DeviceCommand:
-        """Run this and, if it succeeded, say a word."""
-        return DeviceCommand(self.name, f"{self._line} && echo {_quote(word)}", key=_KEY)
+    def then(self, following: DeviceCommand) -> DeviceCommand:
+        """Run this and, if it succeeded, the following."""
+        return DeviceCommand(self.name, f"{self._line} && {following.shell_line()}", key=_KEY)
 
     def split(self, output: str) -> list[str] | None:
         """Split the output of `in_order` into one text for each step, or None if a marker is missing."""
@@ -64,10 +64,30 @@ def in_order(name: str, steps: Sequence[DeviceCommand]) -> DeviceCommand:
     return DeviceCommand(name, line, marker, key=_KEY)
 
 
-def once(directory: str, then: DeviceCommand, otherwise: DeviceCommand) -> DeviceCommand:
-    """Run `then` if this directory could be made, else `otherwise`; it can be made once, so `then` runs once."""
-    line = f"if mkdir {_quote(directory)} 2>/dev/null; then {then.shell_line()}; else {otherwise.shell_line()}; fi"
+def together(steps: Sequence[DeviceCommand]) -> DeviceCommand:
+    """Run several commands one after the other, with nothing between their outputs; named after the last."""
+    line = "; ".join(step.shell_line() for step in steps)
+    return DeviceCommand(steps[-1].name, f"{{ {line}; }}", key=_KEY)
+
+
+def once(directory: str, then: DeviceCommand, taken: DeviceCommand, impossible: DeviceCommand) -> DeviceCommand:
+    """Run `then` if this directory could be made: it can be made once, so `then` runs once.
+
+    `taken` runs where it was there already, `impossible` where it could not be made and is not there.
+    """
+    place = _quote(directory)
+    line = (
+        f"if mkdir {place} 2>/dev/null; then {then.shell_line()};"
+        f" elif ls -d {place} >/dev/null 2>&1; then {taken.shell_line()}; else {impossible.shell_line()}; fi"
+    )
     return DeviceCommand(then.name, line, key=_KEY)
+
+
+def kept_in(directory: str, file: str, command: DeviceCommand) -> DeviceCommand:
+    """Run a command and keep in a file what it says, its exit code as the last line; then print that file."""
+    output = _quote(file)
+    line = f"cd {_quote(directory)} && {{ {command.shell_line()} >>{output} 2>&1; echo $? >>{output}; cat {output}; }}"
+    return DeviceCommand(command.name, line, key=_KEY)
 
 
 def script(command: DeviceCommand) -> tuple[bytes, bytes]:

@@ -29,6 +29,7 @@ from device_drivers.errors import (
     PhoneOfflineError,
     PhoneUnauthorizedError,
 )
+from device_drivers.failpoints import failpoint
 
 T = TypeVar("T")
 # Questions to the server itself; it answers from memory. `connect` waits for the phone's TCP port.
@@ -99,7 +100,7 @@ class SocketLink(AdbLink):
             run = _run_v2 if shell is ShellKind.V2 else _run_exec
             return run(sock, serial, command, deadline)
 
-        return self._in_shell(serial, limit_s, deadline, converse)
+        return self._in_shell(serial, command.name, limit_s, deadline, converse)
 
     def save(self, serial: str, command: DeviceCommand, target: BinaryIO, max_bytes: int, limit_s: float) -> None:
         """See AdbLink."""
@@ -114,19 +115,23 @@ class SocketLink(AdbLink):
             if _read_packets(sock, serial, deadline, take, max_bytes) != 0:
                 raise PhoneAnswerError(serial, f"{command.name} failed on the phone")
 
-        self._in_shell(serial, limit_s, deadline, converse)
+        self._in_shell(serial, command.name, limit_s, deadline, converse)
 
-    def _in_shell(self, serial: str, limit_s: float, deadline: float, converse: Callable[[socket.socket], T]) -> T:
+    def _in_shell(
+        self, serial: str, name: str, limit_s: float, deadline: float, converse: Callable[[socket.socket], T]
+    ) -> T:
         """Choose the phone, then talk; what fails before the shell was asked for did not reach the phone."""
         with closing(self._open_server(serial)) as sock:
             try:
-                _request(sock, f"host:transport:{serial}", deadline)
+                _request(sock, f"host:transport:{serial}", deadline, "transport", name)
             except _RefusedError as error:
                 raise _refusal(serial, error.text) from error
             except OSError as error:
                 raise AdbServerUnreachableError(serial, _SILENT) from error
             try:
-                return converse(sock)
+                answer = converse(sock)
+                failpoint("answer", name)
+                return answer
             except _RefusedError as error:
                 raise _refusal_at_open(serial, error.text) from error
             except TimeoutError as error:
@@ -163,15 +168,18 @@ class _RefusedError(Exception):
         self.text = text
 
 
-def _request(sock: socket.socket, service: str, deadline: float) -> None:
+def _request(sock: socket.socket, service: str, deadline: float, step: str = "server", of: str = "") -> None:
     payload = service.encode()
     _arm(sock, deadline)
+    failpoint(step + ".write", of)
     sock.sendall(b"%04x" % len(payload) + payload)
+    failpoint(step + ".written", of)
     status = _read_exactly(sock, 4, deadline)
     if status == b"FAIL":
         raise _RefusedError(_read_block(sock, deadline))
     if status != b"OKAY":
         raise ConnectionError("the server answered neither OKAY nor FAIL")
+    failpoint(step + ".open", of)
 
 
 def _read_block(sock: socket.socket, deadline: float) -> str:
@@ -192,8 +200,10 @@ def _run_v2(sock: socket.socket, serial: str, command: DeviceCommand, deadline: 
 
 
 def _open_v2(sock: socket.socket, command: DeviceCommand, deadline: float) -> None:
-    _request(sock, f"shell,v2,raw:{command.shell_line()}", deadline)
+    _request(sock, f"shell,v2,raw:{command.shell_line()}", deadline, "shell", command.name)
+    failpoint("stdin.close", command.name)
     sock.sendall(_HEADER.pack(_CLOSE_STDIN, 0))
+    failpoint("stdin.closed", command.name)
 
 
 def _read_packets(
@@ -221,8 +231,10 @@ def _read_packets(
 def _run_exec(sock: socket.socket, serial: str, command: DeviceCommand, deadline: float) -> CommandResult:
     """The script goes in by standard input: a phone of that age takes no command of more than 4 KB."""
     script, marker = commands.script(command)
-    _request(sock, "exec:sh", deadline)
+    _request(sock, "exec:sh", deadline, "shell", command.name)
+    failpoint("script.write", command.name)
     sock.sendall(script)
+    failpoint("script.written", command.name)
     output = bytearray()
     while (found := re.search(rb"%b(\d{1,3})\n" % marker, output[-len(marker) - 8 :])) is None:
         output += _read_some(sock, deadline)

@@ -118,7 +118,8 @@ def _cannot_read(facts: Facts, options: EnrolOptions, finding: str) -> Judgement
 
 def _journal(facts: Facts, options: EnrolOptions) -> Judgement:
     if not facts.journal.works:
-        return _FAIL, "no directory could be made under /data/local/tmp", "free some space on the phone, or restart it"
+        words = "no directory could be made under /data/local/tmp: a send in doubt cannot be settled by the phone"
+        return _WARN, words, "free some space on the phone, or restart it"
     if options.known_boot_id and options.known_boot_id not in facts.journal.boots:
         return _WARN, "the journal was wiped since the last enrolment", "do not clean /data/local/tmp on this phone"
     if facts.journal.boots - {facts.boot_id}:

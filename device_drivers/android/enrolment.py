@@ -18,7 +18,6 @@ from device_drivers.android.isms import IsmsSignatures
 from device_drivers.base import Capabilities, Enrolment, EnrolOptions, PhoneIdentity, Sim
 from device_drivers.errors import LinkError, PhoneAnswerError
 
-CLOCK = call("date", "+%s%3N")
 ISUB = call("dumpsys", "isub")
 SIM_OPERATORS = call("getprop", "gsm.sim.operator.alpha")
 BOOT_ID = call("cat", "/proc/sys/kernel/random/boot_id")
@@ -51,7 +50,7 @@ _QUESTIONS: dict[str, DeviceCommand] = {
         )
     },
     "sms_default_application": call("settings", "get", "secure", "sms_default_application"),
-    "clock": CLOCK,
+    "clock": journal.CLOCK,
     "operators": SIM_OPERATORS,
     "isub": ISUB,
     "boot_id": BOOT_ID,
@@ -79,6 +78,11 @@ class Known:
     def can_read_sms(self) -> bool:
         """Whether rows can be read."""
         return self.enrolment.capabilities.can_read_sms
+
+    @property
+    def has_journal(self) -> bool:
+        """Whether the phone can arbitrate that an attempt is begun once."""
+        return self.enrolment.capabilities.has_journal
 
 
 class Enroller:

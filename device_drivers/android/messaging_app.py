@@ -1,7 +1,7 @@
 """The second way to send: the phone's messaging app, a text written into it, and a tap on its button.
 
 For phones whose SMS service is blocked, and only where the operator has chosen it. It needs an unlocked screen, and it
-is slow. The tap is wrapped in a directory that is made once: the same attempt never taps twice.
+is slow. The tap is wrapped in the phone's journal: the same attempt never taps twice.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ import re
 import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass
 
-from device_drivers.adb.command import DeviceCommand, call, once
-from device_drivers.android.journal import JOURNAL_DIRECTORY, entry
+from device_drivers.adb.command import DeviceCommand, call
+from device_drivers.android.journal import JOURNAL_DIRECTORY
 
 _HIERARCHY = f"{JOURNAL_DIRECTORY}/screen.xml"
-TAPPED, TAPPED_BEFORE = "tapped", "tapped-before"
+TAPPED = "tapped"
 _BOUNDS = re.compile(r"\[(\d{1,5}),(\d{1,5})\]\[(\d{1,5}),(\d{1,5})\]")
 _MAX_HIERARCHY = 4 * 1024 * 1024
 # Names that messaging apps give their button; the words beside it are in the phone's language and prove nothing.
@@ -69,10 +69,9 @@ def find_button(hierarchy: str, package: str, text: str) -> Point:
     return Point((left + right) // 2, (top + bottom) // 2)
 
 
-def tap_command(attempt_id: int, point: Point) -> DeviceCommand:
-    """Tap there, if this attempt has not tapped before."""
-    tap = call("input", "tap", str(point.x), str(point.y)).then_say(TAPPED)
-    return once(entry(attempt_id), then=tap, otherwise=call("echo", TAPPED_BEFORE))
+def tap_command(point: Point) -> DeviceCommand:
+    """Tap there, and say so."""
+    return call("input", "tap", str(point.x), str(point.y)).then(call("echo", TAPPED))
 
 
 def _same(shown: str, text: str) -> bool:

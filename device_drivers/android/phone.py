@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import BinaryIO
 
@@ -11,6 +11,7 @@ from device_drivers.adb.link import AdbLink, CommandResult, ShellKind
 from device_drivers.android import (
     device_state,
     isms,
+    journal,
     message_rows,
     messaging_app,
     parcel,
@@ -22,7 +23,6 @@ from device_drivers.android import (
 from device_drivers.android.enrolment import (
     BATTERY,
     BOOT_ID,
-    CLOCK,
     GUARD_SETTINGS,
     ISUB,
     SIM_OPERATORS,
@@ -30,10 +30,13 @@ from device_drivers.android.enrolment import (
     Known,
 )
 from device_drivers.android.framework import FRAMEWORK_JAR, MAX_JAR_BYTES, FrameworkCache
+from device_drivers.android.journal import CLOCK, Entry
 from device_drivers.android.radio_log import LogPosition
 from device_drivers.base import (
     Enrolment,
     EnrolOptions,
+    JournalAnswer,
+    JournalWord,
     MessageQuery,
     MessageRows,
     PhoneDriver,
@@ -58,7 +61,14 @@ _READ_LIMIT_S = 30.0
 # The framework's call returns at once when healthy; after this long its outcome is unknown.
 _SUBMIT_LIMIT_S = 20.0
 _PULL_LIMIT_S = 180.0
-_SIM_HAS_CHANGED = "sim-has-changed"
+_SIM_HAS_CHANGED = "sim-has-changed\n"
+# What an entry of the journal says where certainly nothing was sent.
+_NOT_BEGUN = {
+    _SIM_HAS_CHANGED: "the SIM in its slot is not the enrolled one",
+    journal.NO_JOURNAL: "it cannot keep its journal; free some space on it, or restart it",
+    journal.REVOKED: "the attempt was revoked before it began",
+}
+_WORDS = {journal.NO_JOURNAL: JournalWord.SILENT, journal.REVOKED: JournalWord.REVOKED}
 _NETWORK_OPERATORS = call("getprop", "gsm.operator.alpha")
 _ROAMING = call("getprop", "gsm.operator.isroaming")
 _AIRPLANE_MODE = call("settings", "get", "global", "airplane_mode_on")
@@ -142,18 +152,14 @@ class AndroidPhone(PhoneDriver):
         if known.signatures is None:
             raise NotSubmittedError(self._serial, "its SMS service was not made sure of")
         send = isms.send_command(known.signatures, attempt_id, sim.subscription_id, msisdn, parts)
-        changed = call("echo", _SIM_HAS_CHANGED)
-        guarded = when_output_has_line(ISUB, anchor, then=send, otherwise=changed)
-        steps = [CLOCK, guarded] if known.can_read_sms else [CLOCK, radio_log.log_command(), guarded]
-        clock, *log, answer = self._hand_over(in_order("submit", steps))
-        if answer == _SIM_HAS_CHANGED + "\n":
-            raise NotSubmittedError(self._serial, f"the SIM in slot {sim.slot_index + 1} is not the enrolled one")
+        guarded = when_output_has_line(ISUB, anchor, then=send, otherwise=call("echo", _SIM_HAS_CHANGED.strip()))
+        noted = journal.noted(sim.subscription_id, guarded)
+        step = journal.begin(attempt_id, noted) if known.has_journal else noted
+        log, answer = self._hand_over("submit", step, witnessed=not known.can_read_sms)
         with _doubt(self._serial):
-            reply, clock_ms = parcel.parse_reply(answer), self._clock_ms(clock)
-        if reply.exception is not None:
-            raise SubmitRejectedError(self._serial, reply.exception)
-        self._log_position = (attempt_id, radio_log.position(log[0])) if log else None
-        return SubmitReceipt(clock_ms)
+            entry = journal.parse_kept(answer) if known.has_journal else journal.parse_noted(answer)
+            self._judge(entry)
+        return self._receipt(attempt_id, entry, log)
 
     def _submit_by_app(self, known: Known, attempt_id: int, sim: Sim, msisdn: str, text: str) -> SubmitReceipt:
         """Write the message into the messaging app, look for it on the screen, tap once."""
@@ -163,21 +169,67 @@ class AndroidPhone(PhoneDriver):
                 raise NotSubmittedError(
                     self._serial, "its messaging app sends from the other SIM; make this one the default for SMS"
                 )
-            witness = [] if known.can_read_sms else [radio_log.log_command()]
-            clock, _, screen, *log = self._ask_in_order("look", [CLOCK, *messaging_app.look_commands(), *witness])
-            clock_ms = self._clock_ms(clock)
+            _, screen = self._ask_in_order("look", messaging_app.look_commands())
             point = messaging_app.find_button(screen, known.messaging_app or "", text)
-        (answer,) = self._hand_over(in_order("tap", [messaging_app.tap_command(attempt_id, point)]))
-        if answer != messaging_app.TAPPED + "\n":
-            raise SubmitOutcomeUnknownError(self._serial, "the tap on the send button is not certain")
-        self._log_position = (attempt_id, radio_log.position(log[0])) if log else None
-        return SubmitReceipt(clock_ms)
+        tap = journal.noted(sim.subscription_id, messaging_app.tap_command(point))
+        log, answer = self._hand_over("tap", journal.begin(attempt_id, tap), witnessed=not known.can_read_sms)
+        entry = journal.parse_kept(answer)
+        with _doubt(self._serial):
+            self._judge(entry, by_app=True)
+        return self._receipt(attempt_id, entry, log)
+
+    def _judge(self, entry: Entry, *, by_app: bool = False) -> None:
+        """Return where the framework's call returned cleanly; raise what anything else means."""
+        if entry.said in _NOT_BEGUN:
+            raise NotSubmittedError(self._serial, _NOT_BEGUN[entry.said])
+        if entry.said is None or (by_app and entry.said != messaging_app.TAPPED + "\n"):
+            raise SubmitOutcomeUnknownError(self._serial, "it was begun, and its end is not known")
+        if not by_app:
+            reply = parcel.parse_reply(entry.said)
+            if reply.exception is not None:
+                raise SubmitRejectedError(self._serial, reply.exception)
+
+    def _receipt(self, attempt_id: int, entry: Entry, log: str | None) -> SubmitReceipt:
+        if entry.clock_ms is None:
+            raise SubmitOutcomeUnknownError(self._serial, "the phone's clock cannot be read")
+        self._log_position = (attempt_id, radio_log.position(log)) if log is not None else None
+        return SubmitReceipt(entry.clock_ms)
+
+    def revoke(self, attempt_id: int) -> JournalAnswer:
+        """See PhoneDriver."""
+        known = self._known
+        if known is None or not (known.has_journal or known.options.send_way is SendWay.APP):
+            return JournalAnswer(JournalWord.SILENT, None)
+        boot_text, kept = self._ask_in_order("revoke", [BOOT_ID, journal.revoke(attempt_id)])
+        entry, reason = journal.parse_kept(kept), None
+        try:
+            self._judge(entry, by_app=known.options.send_way is SendWay.APP)
+            word = JournalWord.RETURNED
+        except (NotSubmittedError, SubmitRejectedError) as error:
+            word, reason = _WORDS.get(entry.said or "", JournalWord.REFUSED), error.reason
+        except (SubmitOutcomeUnknownError, parcel.ParcelGrammarError):
+            word = JournalWord.BEGUN
+        boot_id = device_state.parse_boot_id(boot_text)
+        return JournalAnswer(word, boot_id, reason, entry.clock_ms, entry.subscription_id)
+
+    def read_journal(self) -> frozenset[int] | None:
+        """See PhoneDriver."""
+        if self._known is None or not self._known.has_journal:
+            return None
+        return journal.parse_list(self._run(journal.list_command(), _READ_LIMIT_S).stdout)
+
+    def forget(self, attempt_ids: Collection[int]) -> None:
+        """See PhoneDriver."""
+        ids = sorted(attempt_ids)
+        for start in range(0, len(ids), journal.MAX_FORGOTTEN):
+            self._run(journal.forget_command(ids[start : start + journal.MAX_FORGOTTEN]), _READ_LIMIT_S)
 
     def read_radio_answers(self, attempt_id: int) -> RadioAnswers | None:
         """See PhoneDriver."""
-        if self._log_position is None or self._log_position[0] != attempt_id:
-            return None
         log = self._run(radio_log.log_command(), _READ_LIMIT_S).stdout
+        by_id = radio_log.answers_to(log, attempt_id)
+        if by_id is not None or self._log_position is None or self._log_position[0] != attempt_id:
+            return by_id
         return radio_log.answers_since(log, self._log_position[1])
 
     def read_messages(self, query: MessageQuery) -> MessageRows:
@@ -192,8 +244,12 @@ class AndroidPhone(PhoneDriver):
             raise PhoneAnswerError(self._serial, f"the message store's answer was refused: {error}") from error
         return MessageRows(self._clock_ms(clock), sent, inbox)
 
-    def _hand_over(self, command: DeviceCommand) -> list[str]:
-        """Run what may send; say of every failure what it means for the message."""
+    def _hand_over(self, name: str, step: DeviceCommand, *, witnessed: bool) -> tuple[str | None, str]:
+        """Run what may send; give the radio's log of before, if it is needed, and the answer.
+
+        Says of every failure what it means for the message.
+        """
+        command = in_order(name, [radio_log.log_command(), step] if witnessed else [step])
         try:
             sections = command.split(self._run(command, _SUBMIT_LIMIT_S).stdout)
         except LinkError as error:
@@ -203,7 +259,7 @@ class AndroidPhone(PhoneDriver):
             raise SubmitOutcomeUnknownError(self._serial, error.reason) from error
         if sections is None:
             raise SubmitOutcomeUnknownError(self._serial, "the answer to a send is not complete")
-        return sections
+        return (sections[0] if witnessed else None), sections[-1]
 
     def _ask_in_order(self, name: str, steps: Sequence[DeviceCommand]) -> list[str]:
         command = in_order(name, steps)

@@ -13,8 +13,9 @@ from device_drivers.adb.command import DeviceCommand, call
 from device_drivers.base import RadioAnswers
 
 _ANSWER = re.compile(
-    r"^.*?RILJ\b.*?\[(?P<token>\d+)\]< RIL_REQUEST_SEND_SMS(?:_EXPECT_MORE)? "
-    r"(?:\{ ?mMessageRef = \d+, mErrorCode = (?P<code>-?\d+),|(?P<error>error) )"
+    r"^.*?RILJ\b.*?\[(?P<token>\d+)\]< (?:RIL_REQUEST_)?SEND_SMS(?:_EXPECT_MORE)? "
+    r"(?:\{ ?mMessageRef = \d+, mErrorCode = (?P<code>-?\d+),"
+    r"(?:[^{}]*\{x-message-id:(?P<message_id>-?\d+)\})?|(?P<error>error) )"
 )
 _NO_ERROR = ("0", "-1")
 
@@ -41,6 +42,16 @@ def position(output: str) -> LogPosition:
     """Remember where the log ends now."""
     lines = _lines(output)
     return LogPosition(lines[-1] if lines else None)
+
+
+def answers_to(output: str, attempt_id: int) -> RadioAnswers | None:
+    """Count the parts that the radio took under this attempt's id, which newer phones note; None where it says nothing.
+
+    Refusals carry no id there.
+    """
+    found = [match for match in map(_ANSWER.match, _lines(output)) if match and match["message_id"] == str(attempt_id)]
+    sent = sum(match["code"] in _NO_ERROR for match in found)
+    return RadioAnswers(sent, len(found) - sent) if found else None
 
 
 def answers_since(output: str, start: LogPosition) -> RadioAnswers | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,6 +19,8 @@ from device_drivers.errors import (
 from host_controller.text.parts import cut_into_parts
 
 TO = "+420777123456"
+# A phone begins an attempt once: each takes an id of its own.
+IDS = itertools.count(1)
 
 
 @pytest.fixture(params=[0, 1], ids=["android10", "android14"])
@@ -74,7 +78,7 @@ def test_parts_as_we_cut_them_go_on_the_air_and_come_back_as_one_row(phone, phon
     sim = phone.enrolment.sims[slot]
     parts = cut_into_parts(text)
     before = phone.read_clock_ms()
-    receipt = phone.submit(4711, sim, TO, parts.texts)
+    receipt = phone.submit(next(IDS), sim, TO, parts.texts)
     assert receipt.phone_clock_ms >= before
 
     def row():
@@ -107,14 +111,14 @@ def test_any_text_reaches_the_air_unchanged(phone, phones, eventually, text):
 
     recipient = "+420777000111"
     parts, before = cut_into_parts(text), len(air())
-    phone.submit(1, phone.enrolment.sims[0], recipient, parts.texts)
+    phone.submit(next(IDS), phone.enrolment.sims[0], recipient, parts.texts)
     eventually(lambda: len(air()) >= before + parts.count)
     assert air()[before:] == list(parts.texts)
 
 
 def test_a_hostile_text_is_only_a_text(phone, phones, eventually):
     text = "-n '$(reboot)' `reboot`; reboot\n\"Ř\" \\ 'x' && 😀"
-    phone.submit(1, phone.enrolment.sims[1], TO, [text])
+    phone.submit(next(IDS), phone.enrolment.sims[1], TO, [text])
     eventually(lambda: air_of(phones, text))
     assert phone.read_clock_ms()
 
@@ -131,7 +135,7 @@ def test_inbound_rows_are_read_as_they_are(phone, phones, eventually):
 def test_an_exception_of_the_framework_is_a_rejection(phone, phones):
     phones.fault(phone.serial, "reject", 1)
     with pytest.raises(SubmitRejectedError, match="SecurityException"):
-        phone.submit(1, phone.enrolment.sims[0], TO, ["rejected"])
+        phone.submit(next(IDS), phone.enrolment.sims[0], TO, ["rejected"])
     assert air_of(phones, "rejected") == []
 
 
@@ -139,7 +143,7 @@ def test_a_sim_that_is_not_in_its_slot_any_more_sends_nothing(phone, phones):
     sim = phone.enrolment.sims[0]
     other = Sim(sim.slot_index, sim.subscription_id + 100, sim.iccid, sim.operator)
     with pytest.raises(NotSubmittedError, match="not the enrolled one"):
-        phone.submit(1, other, TO, ["wrong sim"])
+        phone.submit(next(IDS), other, TO, ["wrong sim"])
     assert air_of(phones, "wrong sim") == []
 
 
@@ -147,7 +151,7 @@ def test_a_link_that_breaks_before_the_command_runs_is_in_doubt(phone, phones, l
     """Nothing left here, but the host cannot know."""
     phones.fault(phone.serial, "drop_before", 1)
     with pytest.raises(SubmitOutcomeUnknownError):
-        phone.submit(1, phone.enrolment.sims[0], TO, ["cut before"])
+        phone.submit(next(IDS), phone.enrolment.sims[0], TO, ["cut before"])
     again(phone, phones, link, eventually)
     assert air_of(phones, "cut before") == []
 
@@ -156,7 +160,7 @@ def test_a_link_that_breaks_before_the_shell_is_confirmed_may_have_sent(phone, p
     """The adb server answers FAIL here although the phone ran the command: that FAIL is no proof."""
     phones.fault(phone.serial, "drop_unopened", 1)
     with pytest.raises(SubmitOutcomeUnknownError, match="closed the shell: closed"):
-        phone.submit(1, phone.enrolment.sims[0], TO, [f"cut unopened {phone.serial}"])
+        phone.submit(next(IDS), phone.enrolment.sims[0], TO, [f"cut unopened {phone.serial}"])
     eventually(lambda: air_of(phones, f"cut unopened {phone.serial}"))
     again(phone, phones, link, eventually)
 
@@ -164,7 +168,7 @@ def test_a_link_that_breaks_before_the_shell_is_confirmed_may_have_sent(phone, p
 def test_a_link_that_breaks_after_the_hand_over_is_in_doubt(phone, phones, link, eventually):
     phones.fault(phone.serial, "drop_after", 1)
     with pytest.raises(SubmitOutcomeUnknownError):
-        phone.submit(1, phone.enrolment.sims[0], TO, [f"cut after {phone.serial}"])
+        phone.submit(next(IDS), phone.enrolment.sims[0], TO, [f"cut after {phone.serial}"])
     eventually(lambda: air_of(phones, f"cut after {phone.serial}"))
     again(phone, phones, link, eventually)
 
@@ -173,7 +177,7 @@ def test_a_call_that_hangs_is_in_doubt(phone, phones, eventually, monkeypatch):
     monkeypatch.setattr("device_drivers.android.phone._SUBMIT_LIMIT_S", 0.5)
     phones.fault(phone.serial, "hang", 1)
     with pytest.raises(SubmitOutcomeUnknownError, match="no answer"):
-        phone.submit(1, phone.enrolment.sims[0], TO, [f"hangs {phone.serial}"])
+        phone.submit(next(IDS), phone.enrolment.sims[0], TO, [f"hangs {phone.serial}"])
     eventually(lambda: air_of(phones, f"hangs {phone.serial}"))
 
 
@@ -190,7 +194,7 @@ def test_a_phone_that_is_gone_got_nothing(phone, phones, link, eventually):
 
     eventually(gone)
     with pytest.raises(NotSubmittedError):
-        phone.submit(1, phone.enrolment.sims[0], TO, ["unplugged"])
+        phone.submit(next(IDS), phone.enrolment.sims[0], TO, ["unplugged"])
     phones.call("POST", f"/phones/{phone.serial}/plug")
     again(phone, phones, link, eventually)
     assert air_of(phones, "unplugged") == []
@@ -199,7 +203,7 @@ def test_a_phone_that_is_gone_got_nothing(phone, phones, link, eventually):
 def test_nothing_is_sent_before_enrolment(phones, link):
     phone = AndroidPhone(link, phones.phones[0])
     with pytest.raises(NotSubmittedError, match="not been enrolled"):
-        phone.submit(1, Sim(0, 11, None, None), TO, ["x"])
+        phone.submit(next(IDS), Sim(0, 11, None, None), TO, ["x"])
 
 
 def test_a_phone_whose_shell_may_not_read_sms_says_so(phone, phones):

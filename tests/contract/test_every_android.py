@@ -5,6 +5,8 @@ The tables here are written by hand from facts about Android, apart from the dri
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from device_drivers.android import isms
@@ -15,6 +17,8 @@ from device_drivers.errors import NotSubmittedError, PhoneAnswerError
 from device_drivers.simulator.profile import PROFILES
 
 TO = "+420777123456"
+# A phone begins an attempt once: each takes an id of its own.
+IDS = itertools.count(1)
 PARTS = ("ř" * 67, "konec $(reboot) '\"")
 # Profile -> (transaction code of text, of multipart), None where nothing may be called (FACTS 1).
 CODES = {
@@ -112,11 +116,11 @@ def test_a_message_reaches_the_right_method_with_the_right_parts(rack, name, ser
     if CODES[name] is None:
         assert (can.text_code, can.multipart_code) == (None, None)
         with pytest.raises(NotSubmittedError, match="not made sure of"):
-            phone.submit(7, phone.enrolment.sims[slot], TO, parts)
+            phone.submit(next(IDS), phone.enrolment.sims[slot], TO, parts)
         assert not set(calls(rack, serial)) & set(SENDS)
         return
     assert (can.text_code, can.multipart_code) == CODES[name]
-    phone.submit(7, phone.enrolment.sims[slot], TO, parts)
+    phone.submit(next(IDS), phone.enrolment.sims[slot], TO, parts)
     assert calls(rack, serial)[len(before) :] == [SENDS[len(parts) > 1]]
     air = eventually(lambda: len(rack.air()) >= on_air + len(parts) and rack.air()[on_air:])
     assert [(entry["text"], entry["slot_index"], entry["to"]) for entry in air] == [(p, slot, TO) for p in parts]
@@ -145,7 +149,7 @@ def test_no_code_is_called_that_was_not_probed(rack, name, serial, link, monkeyp
         if enrolment.capabilities.text_code is None:
             probed = len(calls(rack, serial))
             with pytest.raises(NotSubmittedError):
-                phone.submit(8, enrolment.sims[0], TO, ["x"])
+                phone.submit(next(IDS), enrolment.sims[0], TO, ["x"])
             assert len(calls(rack, serial)) == probed
         else:
             methods = PROFILES[name].isms_methods
@@ -193,7 +197,7 @@ def test_rows_come_back_where_they_may_be_read(rack, name, serial, phone, eventu
             phone.read_messages(MessageQuery(0, 0, None))
         return
     text = "  Row: 0 _id=1, type=1\nahoj 😀  "
-    since = phone.submit(9, phone.enrolment.sims[1], TO, [text]).phone_clock_ms
+    since = phone.submit(next(IDS), phone.enrolment.sims[1], TO, [text]).phone_clock_ms
     rows = eventually(lambda: phone.read_messages(MessageQuery(since, since, None)).sent)
     # A framework that rewrites what it stores leaves us without proof, never with a wrong one.
     assert (rows[-1].body == text) is (name != "30-rewrites")
@@ -202,6 +206,7 @@ def test_rows_come_back_where_they_may_be_read(rack, name, serial, phone, eventu
 def test_the_radio_is_the_witness_where_nothing_can_be_read(name, phone, eventually):
     if phone.enrolment.capabilities.can_read_sms or CODES[name] is None:
         return
-    phone.submit(10, phone.enrolment.sims[0], TO, PARTS)
-    assert eventually(lambda: (a := phone.read_radio_answers(10)) and a.sent == 2 and a).refused == 0
-    assert phone.read_radio_answers(9) is None
+    attempt_id = next(IDS)
+    phone.submit(attempt_id, phone.enrolment.sims[0], TO, PARTS)
+    assert eventually(lambda: (a := phone.read_radio_answers(attempt_id)) and a.sent == 2 and a).refused == 0
+    assert phone.read_radio_answers(attempt_id - 1) is None

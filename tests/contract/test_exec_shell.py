@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 
 import pytest
 
@@ -23,6 +24,8 @@ from device_drivers.errors import (
 from host_controller.text.parts import cut_into_parts
 
 TO = "+420777123456"
+# A phone begins an attempt once: each takes an id of its own.
+IDS = itertools.count(1)
 PROFILES = ("21", "23", "23-stdin")
 
 
@@ -80,7 +83,7 @@ def test_a_command_that_does_not_end(either, rack):
 )
 def test_a_message_longer_than_an_old_adbd_takes_in_a_command(rack, phone, eventually, text):
     parts, before = cut_into_parts(text), len(rack.air())
-    phone.submit(1, phone.sim, TO, parts.texts)
+    phone.submit(next(IDS), phone.sim, TO, parts.texts)
     air = eventually(lambda: len(rack.air()) >= before + parts.count and rack.air()[before:])
     assert [entry["text"] for entry in air] == list(parts.texts)
 
@@ -89,7 +92,7 @@ def test_a_message_longer_than_an_old_adbd_takes_in_a_command(rack, phone, event
 def test_a_link_that_breaks_after_the_script_was_sent_is_doubt(rack, phone, link, eventually, fault):
     rack.fault(phone.serial, fault, 1)
     with pytest.raises(SubmitOutcomeUnknownError):
-        phone.submit(2, phone.sim, TO, [fault])
+        phone.submit(next(IDS), phone.sim, TO, [fault])
     eventually(lambda: [entry for entry in rack.air() if entry["text"] == fault])
     back_again(rack, phone, link, eventually)
 
@@ -97,14 +100,14 @@ def test_a_link_that_breaks_after_the_script_was_sent_is_doubt(rack, phone, link
 def test_an_exception_of_the_framework_in_the_phones_words(rack, phone):
     rack.fault(phone.serial, "reject", 1)
     with pytest.raises(SubmitRejectedError, match="SecurityException: Sending SMS message"):
-        phone.submit(3, phone.sim, TO, ["x"])
+        phone.submit(next(IDS), phone.sim, TO, ["x"])
 
 
 def test_an_unplugged_phone_got_nothing(rack, phone, link, eventually):
     rack.call("POST", f"/phones/{phone.serial}/unplug")
     eventually(lambda: dict((p.serial, p.state) for p in link.list_phones()).get(phone.serial) != "device")
     with pytest.raises(NotSubmittedError):
-        phone.submit(4, phone.sim, TO, ["unplugged"])
+        phone.submit(next(IDS), phone.sim, TO, ["unplugged"])
     back_again(rack, phone, link, eventually)
     assert not [entry for entry in rack.air() if entry["text"] == "unplugged"]
 

@@ -54,3 +54,17 @@ def test_whether_it_can_be_read():
     assert radio_log.is_readable(HEAD)
     assert not radio_log.is_readable("")
     assert not radio_log.is_readable("logcat read failure: Permission denied\n")
+
+
+def test_newer_phones_note_the_attempts_id_beside_a_success():
+    log = (
+        "11-26 10:00:00.000 D/RILJ    ( 1432): [7]< SEND_SMS {mMessageRef = 1, mErrorCode = 0, mAckPdu = null,"
+        " {x-message-id:4711}} [SUB0]\n"
+        "11-26 10:00:01.000 D/RILJ    ( 1432): [8]< RIL_REQUEST_SEND_SMS { mMessageRef = 2, mErrorCode = 0,"
+        " mAckPdu = null, {x-message-id:4711}} [SUB0]\n"
+        "11-26 10:00:02.000 D/RILJ    ( 1432): [9]< SEND_SMS {mMessageRef = 3, mErrorCode = 0, mAckPdu = null,"
+        " {x-message-id:471}} [SUB0]\n"
+    )
+    assert radio_log.answers_to(log, 4711) == RadioAnswers(sent=2, refused=0)
+    assert radio_log.answers_to(log, 47) is None
+    assert radio_log.answers_since(log, radio_log.LogPosition(None)) == RadioAnswers(sent=3, refused=0)
