@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import deque
+from enum import StrEnum
 from typing import Protocol
 
 from device_drivers.simulator import wire
@@ -12,6 +13,19 @@ from device_drivers.simulator.shell import Job, Shell
 from device_drivers.simulator.wire import Frame
 
 _FEATURES = "shell_v2,cmd,stat_v2,ls_v2,fixed_push_mkdir,apex,abb,abb_exec"
+
+
+# More than any host reads of one answer.
+_FLOOD_BYTES = 65 * 1024 * 1024
+
+
+class Spoil(StrEnum):
+    """What is wrong with the output of a command; the names of faults."""
+
+    GARBLED = "garbled"
+    CUT_SHORT = "cut_short"
+    DRIBBLE = "dribble"
+    FLOOD = "flood"
 
 
 class AdbdPhone(Protocol):
@@ -41,6 +55,18 @@ class AdbdPhone(Protocol):
 
     def admit(self, command: bytes) -> bool:
         """Tell whether the link survives the arrival of this command."""
+        ...
+
+    def shell_life_s(self, command: bytes) -> float | None:
+        """After how many seconds the command's shell is killed, or None."""
+        ...
+
+    def spoil(self, command: bytes) -> Spoil | None:
+        """What is wrong with this command's output, or None."""
+        ...
+
+    def damage(self, data: bytes) -> bytes:
+        """Other bytes, as many."""
         ...
 
 
@@ -150,7 +176,15 @@ class Adbd(asyncio.Protocol):
         terminal = options[0] == b"shell" and not self._phone.speaks_shell_v2
         stream = Stream(self, local_id, remote_id, self._max_payload, packets=packets, terminal=terminal)
         self._streams[local_id] = stream
+        stream.spoil = self._phone.spoil(command)
         stream.start(self._phone.shell, command)
+        life_s = self._phone.shell_life_s(command)
+        if life_s is not None:
+            asyncio.get_running_loop().call_later(life_s, stream.die)
+
+    def damage(self, data: bytes) -> bytes:
+        """Other bytes, as many."""
+        return self._phone.damage(data)
 
     def forget(self, local_id: int, remote_id: int) -> None:
         """A command ended and all of its output is out."""
@@ -175,6 +209,7 @@ class Stream:
         self._in_flight = False
         self._ended = False
         self._job: Job | None = None
+        self.spoil: Spoil | None = None
 
     def start(self, shell: Shell, command: bytes) -> None:
         """Run the command."""
@@ -209,16 +244,31 @@ class Stream:
         if self._job:
             self._job.kill()
 
+    def die(self) -> None:
+        """The command's shell is killed: the stream ends, without an exit code."""
+        if self._ended:
+            return
+        self.abandon()
+        self._adbd.forget(*self._ids)
+
     def _on_output(self, stream: int, data: bytes) -> None:
-        room = self._max_payload - 8
+        room = 1 if self.spoil is Spoil.DRIBBLE else self._max_payload - 8
         if self._terminal:
             data = data.replace(b"\n", b"\r\n")
+        if self.spoil is Spoil.GARBLED:
+            data = self._adbd.damage(data)
+        elif self.spoil is Spoil.CUT_SHORT:
+            data = data[: len(data) // 2]
         for start in range(0, len(data), room):
             chunk = data[start : start + room]
             self._output.append(wire.shell_packet(stream, chunk) if self._packets else chunk)
         self._pump()
 
     def _on_exit(self, code: int) -> None:
+        if self.spoil is Spoil.FLOOD:
+            noise = bytes(self._max_payload - 8)
+            packet = wire.shell_packet(1, noise) if self._packets else noise
+            self._output += [packet] * (_FLOOD_BYTES // len(noise) + 1)
         if self._packets:
             self._output.append(wire.shell_packet(wire.EXIT, bytes([code & 0xFF])))
         self._ended = True

@@ -95,14 +95,21 @@ def _make_app(phones: Sequence[SimulatedPhone], network: Network, loop: asyncio.
     def fault_kinds() -> dict[str, Any]:
         return {"faults": KINDS}
 
+    @app.get("/faults/happened")
+    def occasions() -> dict[str, Any]:
+        def collect() -> list[dict[str, Any]]:
+            return [{"phone": phone.serial, **asdict(one)} for phone in phones for one in phone.faults.occasions]
+
+        return {"happened": in_loop(collect)}
+
     @app.post("/phones/<serial>/faults")
     def add_fault(serial: str) -> tuple[dict[str, Any], int]:
-        phone, body = find(serial), _body({"kind": str}, {"count": int, "seconds": float})
+        phone, body = find(serial), _body({"kind": str}, {"count": int, "seconds": float, "chance": float})
+        chance, seconds = float(body.get("chance", 1)), body.get("seconds")
         try:
-            in_loop(lambda: phone.faults.set(body["kind"], body.get("count")))
+            in_loop(lambda: phone.faults.set(body["kind"], body.get("count"), chance=chance, seconds=seconds))
         except ValueError as error:
             raise BadRequest(str(error)) from error
-        phone.faults.late_row_s = float(body.get("seconds", phone.faults.late_row_s))
         if body["kind"] in _LINK_FAULTS:
             in_loop(phone.cut_links)
         return {"faults": phone.faults.active()}, 201

@@ -31,7 +31,12 @@ class Guard:
         if len(self._sent_at_ms) + parts <= self._max_count:
             self._sent_at_ms.extend([now_ms] * parts)
             send()
-        elif len(self._waiting) >= _MOST_WAITING:
+        else:
+            self.park(send, fail)
+
+    def park(self, send: Callable[[], None], fail: Callable[[], None]) -> None:
+        """Hold a message behind the dialog, or fail it where too many wait already."""
+        if len(self._waiting) >= _MOST_WAITING:
             fail()
         else:
             self._waiting.append((send, fail))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 from device_drivers.simulator import airtime, parcels
 from device_drivers.simulator.faults import Faults
@@ -72,32 +72,25 @@ class Isms:
         self._check_all_read(reader)
         if package != SHELL_PACKAGE and not (package is None and profile.has_attribution_tag):
             raise RemoteError(parcels.SECURITY, f"Package {package} does not belong to 2000")
-        if self._faults.take("reject"):
+        if self._faults.take("reject", destination or ""):
             raise RemoteError(parcels.SECURITY, "Sending SMS message: uid 2000 does not have SEND_SMS.")
         self._sends += 1
-        if self._faults.is_on("op_ignored") or self._faults.take("silent"):
+        if self._faults.is_on("op_ignored") or self._faults.take("silent", destination or ""):
             return b""
         name = f"{self._sends}" if message_id == 0 else f"{self._sends}/{message_id}"
-        self._hand_over(name, subscription_id, destination, texts, multipart=multipart, persist=persist)
+        message = Outgoing(
+            name, destination or "", [text or "" for text in texts or []], persist, SHELL_PACKAGE, message_id
+        )
+        if texts and None not in texts:
+            self._hand_over(message, subscription_id, multipart=multipart)
         return b""
 
-    def _hand_over(
-        self,
-        name: str,
-        subscription_id: int,
-        destination: str | None,
-        texts: Sequence[str | None] | None,
-        *,
-        multipart: bool,
-        persist: bool,
-    ) -> None:
-        pieces = [text for text in texts or [] if text is not None]
-        fits = airtime.fits_as_parts(pieces) if multipart else bool(pieces) and airtime.fits_alone(pieces[0])
-        if not destination or not pieces or len(pieces) != len(texts or []) or not fits:
+    def _hand_over(self, message: Outgoing, subscription_id: int, *, multipart: bool) -> None:
+        fits = airtime.fits_as_parts(message.texts) if multipart else airtime.fits_alone(message.texts[0])
+        if not fits:
             return  # no PDU: only a sentIntent would be told, and there is none
         # An id that is not active falls back to the default phone, without a word.
         radio = self._radios.get(subscription_id) or next(iter(self._radios.values()))
-        message = Outgoing(name, destination, pieces, persist, SHELL_PACKAGE)
         radio.send(message, whole=self._profile.guard_counts_whole_messages)
 
     def _subscription(self, reader: Reader) -> int:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import shutil
 import time
 import uuid
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from device_drivers.simulator import dumps
-from device_drivers.simulator.adbd import Adbd
+from device_drivers.simulator.adbd import Adbd, Spoil
 from device_drivers.simulator.faults import Faults
 from device_drivers.simulator.guard import DEFAULT_INTERVAL_MS, DEFAULT_MAX_COUNT, Guard
 from device_drivers.simulator.isms import Isms
@@ -48,7 +50,7 @@ class SimulatedPhone:
     home: Path
     network: Network
     serial: str = ""
-    faults: Faults = field(default_factory=Faults)
+    faults: Faults = field(default_factory=Faults, init=False)
     body: dumps.Body = field(default_factory=dumps.Body)
     clock_offset_ms: int = 0
     connections: set[Adbd] = field(default_factory=set)
@@ -59,6 +61,7 @@ class SimulatedPhone:
     def __post_init__(self) -> None:
         """Build the phone; it boots with `start`."""
         self.authorized = self.options.authorized
+        self.faults = Faults(self.options.seed)
         profile = self.options.profile
         self.sims = list(self.options.sims)
         self.store = SmsStore(
@@ -161,11 +164,29 @@ class SimulatedPhone:
     def admit(self, command: bytes) -> bool:
         """See AdbdPhone."""
         # Before Android 7 the command comes as a script on the standard input, after the shell was opened.
-        is_send = b"service call isms" in command and b"com.android.shell" in command
-        if is_send and self.faults.take("drop_unopened"):
+        if not _is_send(command):
+            return True
+        if self.faults.take("drop_unopened", _number_in(command)):
             self.shell.run(command, lambda *_: None, lambda _: None)
             return False
-        return not (is_send and self.faults.take("drop_before"))
+        return not self.faults.take("drop_before", _number_in(command))
+
+    def shell_life_s(self, command: bytes) -> float | None:
+        """See AdbdPhone."""
+        if _is_send(command) and self.faults.take("kill_at_random", _number_in(command)):
+            return self.faults.moment_within("kill_at_random")
+        return None
+
+    def spoil(self, command: bytes) -> Spoil | None:
+        """See AdbdPhone."""
+        if not (_is_send(command) or b"content query" in command):
+            return None
+        to = _number_in(command) if _is_send(command) else ""
+        return next((Spoil(kind) for kind in Spoil if self.faults.take(kind, to)), None)
+
+    def damage(self, data: bytes) -> bytes:
+        """See AdbdPhone."""
+        return self.faults.damage(data)
 
     def authorize(self) -> None:
         """A person accepts the host's key."""
@@ -195,7 +216,17 @@ class SimulatedPhone:
         self.shell.kill_all()
         for radio in self.radios.values():
             radio.stop()
+        if self.faults.take("reboot_loses"):
+            self._lose_last_writes(self.faults.seconds("reboot_loses"))
         asyncio.get_running_loop().call_later(_BOOT_S, self._come_back)
+
+    def _lose_last_writes(self, seconds: float) -> None:
+        """What was not on the flash yet is gone: files under /data/local/tmp and rows."""
+        since_s = time.time() - seconds
+        self.store.forget_since(round(1000 * since_s) + self.clock_offset_ms)
+        for path in sorted((self.home / "data" / "local" / "tmp").rglob("*"), reverse=True):
+            if path.lstat().st_mtime >= since_s:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
 
     def _come_back(self) -> None:
         self._boot()
@@ -217,3 +248,13 @@ class SimulatedPhone:
         values = [self.settings.get(name, "") for name in _GUARD_NAMES]
         max_count = int(values[0]) if values[0].isdecimal() else DEFAULT_MAX_COUNT
         return max_count, int(values[1]) if values[1].isdecimal() else DEFAULT_INTERVAL_MS
+
+
+def _is_send(command: bytes) -> bool:
+    return b"service call isms" in command and b"com.android.shell" in command
+
+
+def _number_in(command: bytes) -> str:
+    """The number that a send goes to: the first one after the package."""
+    found = re.search(rb"com\.android\.shell.*?(\+\d{6,15})", command, re.DOTALL)
+    return found[1].decode() if found else ""

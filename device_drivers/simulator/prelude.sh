@@ -83,6 +83,12 @@ cat() {
 		*) _on_phone cat "$@" ;;
 	esac
 }
+cd() {
+	case $1 in
+		/data/*) command cd "$ANDROID_DATA${1#/data}" ;;
+		*) command cd "$@" ;;
+	esac
+}
 ls() { _on_phone ls "$@"; }
 mkdir() { _on_phone mkdir "$@"; }
 rm() { _on_phone rm "$@"; }

@@ -60,6 +60,8 @@ class SmsStore:
         self.locked = False
         """Set before the first unlock after a boot: the provider is not there."""
         self._db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        # A body may hold half a surrogate pair, which Android stores as it came.
+        self._db.text_factory = lambda raw: raw.decode("utf-8", "surrogatepass")
         self._db.executescript(_SCHEMA)
 
     def insert(
@@ -75,8 +77,9 @@ class SmsStore:
     ) -> int:
         """Add a row; give its id."""
         cursor = self._db.execute(
-            "INSERT INTO sms (type, address, body, date, sub_id, date_sent, creator) VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (kind, address, body, date_ms, subscription_id, date_sent_ms, creator),
+            "INSERT INTO sms (type, address, body, date, sub_id, date_sent, creator)"
+            " VALUES (?, CAST(? AS TEXT), CAST(? AS TEXT), ?, ?, ?, ?)",
+            (kind, _raw(address), _raw(body), date_ms, subscription_id, date_sent_ms, creator),
         )
         return int(cursor.lastrowid or 0)
 
@@ -87,6 +90,10 @@ class SmsStore:
     def delete(self, row_id: int) -> None:
         """Delete a row, as a person at the phone does."""
         self._db.execute("DELETE FROM sms WHERE _id = ?", (row_id,))
+
+    def forget_since(self, date_ms: int) -> None:
+        """Lose the rows from this moment on, as a restart does with what was not on the flash."""
+        self._db.execute("DELETE FROM sms WHERE date >= ?", (date_ms,))
 
     def rows(self) -> list[Row]:
         """Every row, the invisible ones too."""
@@ -148,6 +155,10 @@ class SmsStore:
             return [column[0] for column in cursor.description], cursor.fetchall()
         finally:
             self._db.set_authorizer(None)
+
+
+def _raw(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
 
 
 def _shown(value: object) -> str:

@@ -15,9 +15,6 @@ from device_drivers.simulator.profile import MESSAGES_APP, Profile
 from device_drivers.simulator.provider import FAILED, INBOX, OUTBOX, SENT, SmsStore
 from device_drivers.simulator.radio_log import RadioLog
 
-# SMSDispatcher inserts a failed message as sent and corrects it right after.
-_CORRECTION_S = 0.1
-
 
 @dataclass(frozen=True)
 class SimCard:
@@ -40,6 +37,8 @@ class Outgoing:
     texts: list[str]
     persist: bool
     creator: str
+    message_id: int = 0
+    """What the caller has named it, 0 where the framework takes no name."""
     fails: bool = False
     left: int = 0
     row_id: int | None = None
@@ -96,6 +95,12 @@ class Radio:
         """
         if self._handset.profile.writes_outbox_first and message.persist:
             message.row_id = self._insert(OUTBOX, message)
+        if self._handset.faults.take("dialog", message.to):
+            self.guard.park(
+                lambda: self._enqueue(message, list(range(len(message.texts)))),
+                lambda: self._fail(message, len(message.texts)),
+            )
+            return
         steps = [list(range(len(message.texts)))] if whole else [[n] for n in range(len(message.texts))]
         for numbers in steps:
             self.guard.ask(
@@ -120,9 +125,9 @@ class Radio:
             token = self._handset.log.asked(self.sim.slot_index)
             await asyncio.sleep(self._random.uniform(*self._handset.latency_s))
             faults = self._handset.faults
-            if faults.is_on("no_service") or (number == 0 and faults.take("radio_fail")):
+            if faults.is_on("no_service") or (number == 0 and faults.take("radio_fail", message.to)):
                 message.fails = True
-            self._handset.log.answered(self.sim.slot_index, token, failed=message.fails)
+            self._handset.log.answered(self.sim.slot_index, token, failed=message.fails, message_id=message.message_id)
             if not message.fails:
                 self._put_on_air(message, number)
             self._part_done(message)
@@ -154,10 +159,10 @@ class Radio:
         faults = self._handset.faults
         if not message.fails:
             self._handset.network.message_left(self.sim.number, message.to, "".join(message.texts))
-        if not message.persist or faults.take("no_row"):
+        if not message.persist or faults.take("no_row", message.to):
             return
-        if faults.take("late_row"):
-            asyncio.get_running_loop().call_later(faults.late_row_s, self._persist, message)
+        if faults.take("late_row", message.to):
+            asyncio.get_running_loop().call_later(faults.seconds("late_row"), self._persist, message)
         else:
             self._persist(message)
 
@@ -168,7 +173,9 @@ class Radio:
             return
         row_id = self._insert(SENT, message)
         if message.fails:
-            asyncio.get_running_loop().call_later(_CORRECTION_S, store.set_kind, row_id, FAILED)
+            # SMSDispatcher inserts a failed message as sent and corrects it right after.
+            wait_s = self._handset.faults.moment_within("radio_fail")
+            asyncio.get_running_loop().call_later(wait_s, store.set_kind, row_id, FAILED)
 
     def _insert(self, kind: int, message: Outgoing) -> int:
         body = "".join(message.texts)

@@ -25,13 +25,14 @@ class RadioLog:
         self._add(f"[{self._token}]> RIL_REQUEST_SEND_SMS [SUB{slot_index}]")
         return self._token
 
-    def answered(self, slot_index: int, token: int, *, failed: bool) -> None:
-        """The modem answers."""
+    def answered(self, slot_index: int, token: int, *, failed: bool, message_id: int = 0) -> None:
+        """The modem answers; newer frameworks note the caller's id beside a success."""
         self._reference = (self._reference + 1) % 256
+        mark = f", {{x-message-id:{message_id}}}" if message_id else ""
         if failed:
             words = f"RIL_REQUEST_SEND_SMS error {_GENERIC_FAILURE}"
         else:
-            words = f"RIL_REQUEST_SEND_SMS {{ mMessageRef = {self._reference}, mErrorCode = 0, mAckPdu = null}}"
+            words = f"RIL_REQUEST_SEND_SMS {{ mMessageRef = {self._reference}, mErrorCode = 0, mAckPdu = null{mark}}}"
         self._add(f"[{token}]< {words} [SUB{slot_index}]")
 
     def clear(self) -> None:

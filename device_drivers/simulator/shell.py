@@ -115,6 +115,8 @@ class Shell:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        for job in list(self._jobs):
+            job.drop()
 
 
 class Job:
@@ -139,6 +141,7 @@ class Job:
         self._requests = bytearray()
         self._exit_text = b""
         self._ended = False
+        self._is_doomed = False
         self._fds: list[int] = []
         self._stdin = self._pipe()
         self._stdout, self._exit = self._pipe(), self._pipe()
@@ -183,10 +186,18 @@ class Job:
             os.close(self._stdin[1])
 
     def kill(self) -> None:
-        """End the command and its children at once; there will be no exit code."""
-        if self._pid is not None and not self._ended:
-            for pid in _tree(self._pid):
-                _kill(pid)
+        """End the command and its children at once; there will be no output and no exit code."""
+        if self._ended:
+            return
+        self._is_doomed = True
+        if self._pid is None:
+            return  # it is about to open its pipes by their numbers, which must not be another job's by then
+        for pid in _tree(self._pid):
+            _kill(pid)
+        self._end()
+
+    def drop(self) -> None:
+        """Close the pipes of a command whose shell has ended."""
         self._end()
 
     def _pipe(self) -> tuple[int, int]:
@@ -196,7 +207,7 @@ class Job:
 
     def _read_output(self, stream: int, fd: int) -> None:
         data = _read(fd)
-        if data:
+        if data and not self._is_doomed:
             self._on_output(stream, data)
 
     def _read_exit(self) -> None:
@@ -222,6 +233,8 @@ class Job:
             del self._requests[: sum(len(word) + 1 for word in words[: 2 + count])]
             if count == 0:
                 self._pid = pid
+                if self._is_doomed:
+                    self.kill()
             else:
                 self._ask_model(pid, argv)
 

@@ -75,15 +75,19 @@ class Tools:
             parcels.NOT_A_DATA_MESSAGE if reply is None else parcels.printed(reply, tab=self._profile.parcel_has_tab)
         )
         is_send = SHELL_PACKAGE.encode() in arguments
-        return self._damaged(answer) if is_send else answer
+        return self._damaged(answer, _number_in(arguments)) if is_send else answer
 
-    def _damaged(self, answer: ToolAnswer) -> Answer:
+    def _damaged(self, answer: ToolAnswer, to: str) -> Answer:
         """Faults after the message is in the framework's hands and before the host hears of it."""
-        if self._phone.faults.take("drop_after") or self._phone.faults.take("kill_inside"):
-            asyncio.get_running_loop().call_soon(self._phone.cut_links)
-            return asyncio.get_running_loop().create_future()
-        if self._phone.faults.take("hang"):
-            return asyncio.get_running_loop().create_future()
+        faults, loop = self._phone.faults, asyncio.get_running_loop()
+        if faults.take("drop_after", to) or faults.take("kill_inside", to):
+            loop.call_soon(self._phone.cut_links)
+            return loop.create_future()
+        if faults.take("reboot_inside", to):
+            loop.call_later(faults.moment_within("reboot_inside"), self._phone.reboot)
+            return loop.create_future()
+        if faults.take("hang", to):
+            return loop.create_future()
         return answer
 
     def _content(self, arguments: Sequence[bytes]) -> ToolAnswer:
@@ -219,3 +223,10 @@ class Tools:
         if list(arguments) == [_FRAMEWORK.encode()]:
             return ToolAnswer(framework_jar(self._profile))
         return ToolAnswer(stderr=b"cat: No such file or directory\n", exit_code=1)
+
+
+def _number_in(arguments: Sequence[bytes]) -> str:
+    """The number that a send goes to: the first word after the package that looks like one."""
+    words = [word.decode("utf-8", "replace") for word in arguments]
+    after = words[words.index(SHELL_PACKAGE) + 1 :]
+    return next((word for word in after if word.startswith("+") and word[1:].isdecimal()), "")
