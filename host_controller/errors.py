@@ -9,10 +9,18 @@
       RefConflictError          use a new ref
       PhoneBusyError            try again in a moment
       UnknownPhoneError         correct the serial
+      UnknownMessageError       correct the id
+      NotUnknownError           leave it: what is not unknown settles itself
       NotRunningError           start the daemon
       IllegalTransitionError    a bug: nothing was changed
       ConfigError               correct the settings or the command line
       DataDirectoryError        free the data directory or choose another
+      StoreError                the database did not take it:
+        StoreBusyError            try again in a moment; nothing was written
+        StoreFullError            free some space on its disk; nothing was written
+        StoreCommitLostError      look before you repeat: it may have been written
+        StoreBrokenError          look after its disk and start again; nothing is written any more
+      BackupError               name another backup file
 
 No error carries a full number or a message text.
 """
@@ -68,6 +76,18 @@ class UnknownPhoneError(ControllerError):
     code = "not_found"
 
 
+class UnknownMessageError(ControllerError):
+    """There is no message of that id."""
+
+    code = "not_found"
+
+
+class NotUnknownError(ControllerError):
+    """Only what is unknown can be settled by a person."""
+
+    code = "not_unknown"
+
+
 class NotRunningError(ControllerError):
     """It needs the running daemon."""
 
@@ -96,3 +116,39 @@ class DataDirectoryError(ControllerError):
     """The data directory cannot be used."""
 
     code = "data_directory"
+
+
+class BackupError(ControllerError):
+    """A backup cannot be written there, or is not fit to be restored."""
+
+    code = "backup"
+
+
+class StoreError(ControllerError):
+    """The database did not take it."""
+
+    code = "store"
+
+
+class StoreBusyError(StoreError):
+    """The database is held, or away, for longer than the limit; nothing was written."""
+
+    code = "store_busy"
+
+
+class StoreFullError(StoreError):
+    """There is no space left; nothing was written."""
+
+    code = "store_full"
+
+
+class StoreCommitLostError(StoreError):
+    """The connection broke in the middle of a commit: it may have been written."""
+
+    code = "store_commit_lost"
+
+
+class StoreBrokenError(StoreError):
+    """The disk or the database is damaged. After one of these nothing is written until the next start."""
+
+    code = "store_broken"

@@ -21,6 +21,7 @@ from device_drivers.adb.address import ServerAddress
 from device_drivers.adb.server import AdbServer, find_adb
 from device_drivers.adb.socket_link import SocketLink
 from device_drivers.simulator import RackAddresses, RackOptions, run_rack
+from tests.postgresql import find_binaries, running_server
 
 # A client library must never start an adb server of its own accord.
 os.environ["ADBUTILS_ADB_PATH"] = "/bin/false"
@@ -152,3 +153,31 @@ def attach(link):
 def phones(start_rack, attach) -> Control:
     """Two phones, Android 10 and 14, with a raised guard; tests must leave them without faults."""
     return attach(start_rack(guard_max_parts=100_000, seed=11))
+
+
+@pytest.fixture(scope="session")
+def postgresql():
+    """Give a running PostgreSQL server."""
+    binaries = find_binaries()
+    if binaries is None:
+        pytest.skip("PostgreSQL is not installed (Debian: postgresql)")
+    with running_server(binaries) as server:
+        yield server
+
+
+@pytest.fixture
+def fresh_database(request, tmp_path):
+    """Give the function that makes an empty database of a kind."""
+
+    def make(kind: str) -> Path | str:
+        if kind == "sqlite":
+            return tmp_path / "smsrack.db"
+        return request.getfixturevalue("postgresql").new_database()
+
+    return make
+
+
+@pytest.fixture
+def database(fresh_database):
+    """Where a test's store is; modules that run on both kinds of database say so themselves."""
+    return fresh_database("sqlite")

@@ -60,6 +60,8 @@ class PhoneRecord(Base):
     build_fingerprint: Mapped[str]
     usb_path: Mapped[str | None] = mapped_column(String(64))
     boot_id: Mapped[str | None] = mapped_column(String(36))
+    epoch: Mapped[int] = mapped_column(default=0)
+    journal_checked: Mapped[bool] = mapped_column(default=True)
     send_only: Mapped[bool]
     send_way: Mapped[str] = mapped_column(String(16))
     capabilities: Mapped[dict[str, Any]] = mapped_column(JSON)
@@ -146,6 +148,8 @@ class MessageRecord(Base):
     error_message: Mapped[str | None]
     only_sim_id: Mapped[int | None] = mapped_column(ForeignKey("sim.id"))
     sim_id: Mapped[int | None] = mapped_column(ForeignKey("sim.id"))
+    not_before: Mapped[datetime | None]
+    restored: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime]
     changed_at: Mapped[datetime]
     sim: Mapped[SimRecord | None] = relationship(foreign_keys=[sim_id])
@@ -189,7 +193,12 @@ class AttemptRecord(Base):
     state: Mapped[str] = mapped_column(String(16))
     intent_at: Mapped[datetime]
     phone_clock_ms: Mapped[int] = mapped_column(BigInteger)
+    clock_offset_ms: Mapped[int | None] = mapped_column(BigInteger)
+    boot_id: Mapped[str | None] = mapped_column(String(36))
+    host: Mapped[str | None] = mapped_column(String(255))
+    epoch: Mapped[int | None]
     settled_at: Mapped[datetime | None]
+    evidence: Mapped[str | None] = mapped_column(String(16))
     sent_row_id: Mapped[int | None]
     sent_row_date_ms: Mapped[int | None] = mapped_column(BigInteger)
     message: Mapped[MessageRecord] = relationship()

@@ -40,6 +40,10 @@ class MessageView:
     ref: str | None
     created_at: datetime
     changed_at: datetime
+    not_before: datetime | None
+    """When it is tried again; None where it need not wait."""
+    restored: bool
+    """From a backup, and not every phone was asked yet whether it has sent it since."""
 
 
 @dataclass(frozen=True)
@@ -233,4 +237,6 @@ def _message_view(record: MessageRecord) -> MessageView:
         ref=record.ref,
         created_at=record.created_at,
         changed_at=record.changed_at,
+        not_before=record.not_before,
+        restored=record.restored,
     )

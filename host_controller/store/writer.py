@@ -1,0 +1,183 @@
+"""The single writer: works that wait at the same time share one transaction, and so one wait for the disk."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+from device_drivers.failpoints import failpoint
+from host_controller.errors import StoreBrokenError, StoreBusyError, StoreCommitLostError, StoreError
+from host_controller.store.troubles import explain
+
+T = TypeVar("T")
+_log = logging.getLogger(__name__)
+# So many that an ordinary crowd of lanes fits into one commit, so few that nobody waits long for the others' work.
+_MOST_AT_ONCE = 200
+
+
+class _Job:
+    """One work, and what became of it."""
+
+    def __init__(self, work: Callable[[Session], Any]) -> None:
+        self.work = work
+        self.is_over = threading.Event()
+        self.is_durable = False
+        """The default is the safe one: nobody is told that a work is on the disk unless it is."""
+        self.result: Any = None
+        self.error: BaseException | None = None
+        self._is_taken = False
+        self._lock = threading.Lock()
+
+    def take(self) -> bool:
+        """Claim it, for the writer or for the caller who gives up; True for the first of the two."""
+        with self._lock:
+            is_first, self._is_taken = not self._is_taken, True
+            return is_first
+
+
+class Writer:
+    """A thread with the one connection that writes. Thread-safe."""
+
+    def __init__(self, connect: Callable[[], Connection], busy_limit_s: float) -> None:
+        self._connect = connect
+        # The database's own lock may take its limit, and what is being written before us once more.
+        self._limit_s = 2 * busy_limit_s + 1
+        self._connection: Connection | None = None
+        self._waiting: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
+        self._is_closed = False
+        self.trouble: str | None = None
+
+    def start(self) -> None:
+        """Begin to take works."""
+        self._thread.start()
+
+    def write(self, work: Callable[[Session], T]) -> T:
+        """See Store.write."""
+        if self._is_closed:
+            raise StoreBusyError("the database is closed")
+        job = _Job(work)
+        self._waiting.put(job)
+        if not job.is_over.wait(self._limit_s):
+            if job.take():
+                raise StoreBusyError("the database did not get to it in time; try again")
+            job.is_over.wait()  # it is being written just now, and the database's own limits end that
+        if job.error is not None:
+            raise job.error
+        if not job.is_durable:
+            raise StoreBusyError("the write was broken off; try again")
+        return job.result  # type: ignore[no-any-return]
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """The writing connection in a transaction of its own, before the start."""
+        with self._ready().begin():
+            yield self._ready()
+
+    def close(self) -> None:
+        """End after what waits is written."""
+        self._is_closed = True
+        if self._thread.is_alive():
+            self._waiting.put(None)
+            self._thread.join(self._limit_s)
+        self._disconnect()
+
+    def _run(self) -> None:
+        while (first := self._waiting.get()) is not None:
+            jobs = [first]
+            with contextlib.suppress(queue.Empty):
+                while len(jobs) < _MOST_AT_ONCE:
+                    following = self._waiting.get_nowait()
+                    if following is None:
+                        self._waiting.put(None)
+                        break
+                    jobs.append(following)
+            self._work_off([job for job in jobs if job.take()])
+
+    def _work_off(self, jobs: list[_Job]) -> None:
+        try:
+            self._do_all(jobs)
+            for job in jobs:
+                job.is_durable = job.error is None
+        except DBAPIError as error:
+            self._give_up(jobs, explain(error))
+        except StoreError as error:
+            self._give_up(jobs, error)
+        except Exception as error:
+            _log.exception("a write was broken off")
+            self._give_up(jobs, error)
+        finally:
+            for job in jobs:
+                job.is_over.set()
+
+    def _do_all(self, jobs: list[_Job]) -> None:
+        if self.trouble is not None:
+            raise StoreBrokenError(self.trouble)
+        transaction = self._ready().begin()
+        try:
+            for job in jobs:
+                self._do(job)
+        except BaseException:
+            transaction.rollback()
+            raise
+        failpoint("store.before")
+        try:
+            transaction.commit()
+        except DBAPIError as error:
+            if error.connection_invalidated:
+                raise StoreCommitLostError("the connection broke while the database was writing") from error
+            raise
+        failpoint("store.after")
+
+    def _do(self, job: _Job) -> None:
+        """Do one work in a savepoint of its own, so that its failure takes back nothing of the others."""
+        try:
+            with (
+                Session(self._ready(), join_transaction_mode="create_savepoint", expire_on_commit=False) as session,
+                session.begin(),
+            ):
+                job.result = job.work(session)
+        except DBAPIError as error:
+            # SQLite ends the whole transaction where it has no room: the savepoint is gone, and with it the others.
+            if isinstance(explain(error), StoreError) or not self._is_in_transaction():
+                raise  # it is the database's, not the work's
+            job.error = error
+        except BaseException as error:
+            job.error = error
+
+    def _is_in_transaction(self) -> bool:
+        driver = self._ready().connection.driver_connection
+        return bool(getattr(driver, "in_transaction", True))
+
+    def _give_up(self, jobs: list[_Job], failure: Exception) -> None:
+        for job in jobs:
+            # Each caller gets an exception of its own: a shared one would collect everybody's traceback.
+            own = type(failure)(*failure.args) if isinstance(failure, StoreError) else failure
+            job.error = job.error or own
+        if isinstance(failure, StoreBrokenError) and self.trouble is None:
+            self.trouble = str(failure)
+            _log.critical("nothing is written any more: %s", failure)
+        self._disconnect()
+
+    def _ready(self) -> Connection:
+        if self._connection is None:
+            self._connection = self._connect()
+        return self._connection
+
+    def _disconnect(self) -> None:
+        """Never raises: what cannot be closed is dropped."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with contextlib.suppress(Exception):
+                connection.invalidate()
+            with contextlib.suppress(Exception):
+                connection.close()
