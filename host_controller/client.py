@@ -63,7 +63,7 @@ def open_api(settings: Settings) -> Iterator[ApiClient]:
         yield ApiClient(_socket_transport(data.socket), daemon_runs=True)
         return
     with data.locked():
-        store = Store(data.database)
+        store = Store(settings.database or data.database)
         try:
             services = Services(store, None, Bells(), settings, utc_now)
             yield ApiClient(_local_transport(services), daemon_runs=False)

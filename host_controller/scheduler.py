@@ -11,10 +11,11 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.base import BaseTrigger
 
 _log = logging.getLogger(__name__)
 _GUARD_PERIOD_S = 2.0
@@ -33,6 +34,22 @@ class JobView:
     next_run_at: datetime | None = None
     last_error: str | None = None
     """Of the last run; None where that went well."""
+
+
+class _Every(BaseTrigger):  # type: ignore[misc]
+    """At intervals, from now on.
+
+    apscheduler's own counts every run that was missed, one by one: a host that starts in 1970, for want of a battery,
+    and then learns the time would count for minutes and fill its memory.
+    """
+
+    def __init__(self, interval_s: float) -> None:
+        self._interval = timedelta(seconds=interval_s)
+
+    def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime:
+        """See BaseTrigger."""
+        following = (previous_fire_time or now) + self._interval
+        return following if following > now else now + self._interval
 
 
 class Clock:
@@ -68,9 +85,8 @@ class Clock:
         self._views[name] = JobView(name, interval_s)
         self._scheduler.add_job(
             self._run,
-            "interval",
+            _Every(interval_s),
             (name, work),
-            seconds=interval_s,
             id=name,
             next_run_time=datetime.now(UTC),
         )

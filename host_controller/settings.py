@@ -9,6 +9,7 @@ import difflib
 import ipaddress
 import os
 import tomllib
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
@@ -19,6 +20,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from host_controller.errors import ConfigError
 
 ADB_VARIABLE = "SMSRACK_ADB"
+FAILPOINT_VARIABLE = "SMSRACK_FAILPOINT"
 ODOO_PASSWORD_VARIABLE = "SMSRACK_ODOO_PASSWORD"  # noqa: S105 - the name of a variable
 MAX_PARTS = 10
 
@@ -87,6 +89,19 @@ class AdbSettings(_Section):
         return self
 
 
+class UnknownPolicy(StrEnum):
+    """What becomes of a message that may have been sent, or not, when nothing proves either for long."""
+
+    HOLD = "hold"
+    """It stays unknown until a person settles it."""
+    RESEND = "resend"
+    """It is sent again where its phone has restarted since and knows nothing of it; else it stays."""
+    ASSUME_SENT = "assume_sent"
+    """It is reported as sent."""
+    ASSUME_FAILED = "assume_failed"
+    """It is reported as failed, and not sent again."""
+
+
 class MessageSettings(_Section):
     """What may be sent, and where to."""
 
@@ -95,6 +110,10 @@ class MessageSettings(_Section):
     allowed_regions: tuple[Region, ...] = ("CZ",)
     """Countries that may be written to; every other is refused, since it costs money."""
     max_parts: Annotated[int, Field(ge=1, le=MAX_PARTS)] = MAX_PARTS
+    on_unknown: UnknownPolicy = UnknownPolicy.HOLD
+    """What becomes of a message that may have been sent, or not."""
+    unknown_after_h: Annotated[float, Field(gt=0, le=720)] = 24.0
+    """How long it stays unknown before that."""
 
 
 class PhoneSettings(_Section):
@@ -143,6 +162,8 @@ class Settings(_Section):
     """All settings, checked."""
 
     data_dir: Path = Path("~/.local/share/smsrack")
+    database: str | None = None
+    """URL of a PostgreSQL database; without one, SQLite in the data directory."""
     time_zone: Annotated[str, AfterValidator(_time_zone)] = "Europe/Prague"
     """Whose midnight starts a new day for the daily limits."""
     timings_scale: Annotated[float, Field(gt=0, le=1)] = 1.0
@@ -153,6 +174,11 @@ class Settings(_Section):
     phones: PhoneSettings = PhoneSettings()
     new_sims: NewSimSettings = NewSimSettings()
     odoo: OdooSettings = OdooSettings()
+
+    @property
+    def failpoint(self) -> str | None:
+        """Where a test wants this process to die; never with full waits, without which no real phone is driven."""
+        return os.environ.get(FAILPOINT_VARIABLE) if self.timings_scale < 1 else None
 
     @property
     def zone(self) -> ZoneInfo:

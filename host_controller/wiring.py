@@ -17,13 +17,15 @@ from device_drivers.adb.socket_link import SocketLink
 from device_drivers.adb.supervision import AdbSupervision, ForeignServer
 from device_drivers.android.framework import FrameworkCache
 from device_drivers.android.phone import AndroidPhone
+from device_drivers.failpoints import arm
 from host_controller.errors import ConfigError
 from host_controller.events import Bells
 from host_controller.fleet.joining import Joining
 from host_controller.fleet.rack import PhoneFinder, Rack, SeenPhone
 from host_controller.inbox.receive import Inbox
-from host_controller.messaging.lane import LaneServices
+from host_controller.messaging.judgement import assume_old
 from host_controller.messaging.lanes import Lanes
+from host_controller.messaging.session import LaneServices
 from host_controller.messaging.sweep import sweep_overdue
 from host_controller.rules.timings import Timings
 from host_controller.scheduler import Clock
@@ -93,10 +95,12 @@ def build_controller(settings: Settings, data: DataDirectory) -> Controller:
     Raises ConfigError where an adb server is to be started and there is no adb, or a port is taken.
     """
     timings = Timings().scaled(settings.timings_scale)
+    if settings.failpoint:
+        arm(settings.failpoint)
     adb_server = _adb_server(settings.adb, data)
     link = SocketLink(adb_server.address, ClientLibrary(settings.adb.client))
     frameworks = FrameworkCache(data.frameworks)
-    store = Store(data.database)
+    store = Store(settings.database or data.database)
     bells = Bells()
     rack = Rack(
         AdbFinder(link), lambda serial: AndroidPhone(link, serial, frameworks), settings.adb.connect, timings, bells
@@ -118,6 +122,7 @@ def build_controller(settings: Settings, data: DataDirectory) -> Controller:
     rack.server_trouble = lambda: supervision.trouble
     clock.every(timings.watch_s, "phones", lambda: lanes.open(rack.watch()))
     clock.every(timings.watch_s, "overdue", lambda: sweep_overdue(store, timings, utc_now()))
+    clock.every(timings.late_round_s, "unknown", lambda: assume_old(store, settings.messages, timings, utc_now()))
     clock.every(timings.read_idle_s, "inbox", lanes.ask_to_read)
     clock.every(timings.health_s, "health", lanes.ask_for_health)
     if settings.odoo.url:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, jsonify, request
 from pydantic import BaseModel, ConfigDict, Field
 from werkzeug.exceptions import HTTPException
 
@@ -12,9 +12,15 @@ from host_controller import __version__
 from host_controller.errors import (
     ControllerError,
     NotRunningError,
+    NotUnknownError,
     OptedOutError,
     PhoneBusyError,
     RefConflictError,
+    StoreBrokenError,
+    StoreBusyError,
+    StoreCommitLostError,
+    StoreError,
+    StoreFullError,
     UnknownPhoneError,
 )
 from host_controller.messaging.submit import Accepted, Draft, Rejected
@@ -22,15 +28,26 @@ from host_controller.rules.states import MessageState
 from host_controller.store import queries
 from web.api_input import Answer, ApiError, Body, Json, checked, error_json, read_json
 from web.api_phones import add_phones
+from web.api_settling import add_settling
 from web.services import Services
 from web.views import as_json, message_json, phone_cards, waiting
 
 _ACTOR = "cli"
 _MOST_MESSAGES = 1000
+_RETRY_AFTER_S = "5"
 _LONGEST_LIST = 1000
 # Answers that say in HTTP's own words why one message was refused; every other refusal is 422.
 _STATUS = {OptedOutError.code: 451, RefConflictError.code: 409}
-_OTHER_STATUS = {NotRunningError.code: 409, PhoneBusyError.code: 503, UnknownPhoneError.code: 404}
+_OTHER_STATUS = {
+    NotRunningError.code: 409,
+    PhoneBusyError.code: 503,
+    UnknownPhoneError.code: 404,
+    NotUnknownError.code: 409,
+    StoreBusyError.code: 503,
+    StoreCommitLostError.code: 503,
+    StoreBrokenError.code: 503,
+    StoreFullError.code: 507,
+}
 
 
 class MessageBody(Body):
@@ -68,6 +85,7 @@ def make_api(services: Services) -> Blueprint:
     api = Blueprint("api", __name__, url_prefix="/api/v1")
     _add_errors(api)
     _add_messages(api, services)
+    add_settling(api, services)
     add_phones(api, services)
     _add_consent(api, services)
     return api
@@ -83,7 +101,7 @@ def _add_messages(api: Blueprint, services: Services) -> None:
         return {
             "version": __version__,
             "running": services.rack is not None,
-            "trouble": services.rack.trouble if services.rack else None,
+            "trouble": services.trouble,
             "totals": {"accepted": sum(totals.values()), **totals, "parts": parts, "opted_out": opted_out},
             "phones": phones,
             "jobs": [as_json(job) for job in services.jobs()],
@@ -108,7 +126,7 @@ def _add_messages(api: Blueprint, services: Services) -> None:
         why = waiting(services)
         with services.store.reading() as session:
             found = queries.list_messages(session, state=query.state, before=query.before, limit=query.limit)
-        return {"messages": [message_json(view, why) for view in found]}
+        return {"messages": [message_json(view, why, services.clock()) for view in found]}
 
     @api.get("/messages/<int:message_id>")
     def message(message_id: int) -> Answer:
@@ -117,7 +135,10 @@ def _add_messages(api: Blueprint, services: Services) -> None:
         if found is None:
             raise ApiError(404, "not_found", f"there is no message {message_id}")
         view, events = found
-        return {**message_json(view, waiting(services)), "events": [as_json(event) for event in events]}
+        return {
+            **message_json(view, waiting(services), services.clock()),
+            "events": [as_json(event) for event in events],
+        }
 
     @api.get("/inbox")
     def inbox() -> Answer:
@@ -147,8 +168,12 @@ def _add_errors(api: Blueprint) -> None:
         return error_json(error.code, error.message), error.status
 
     @api.errorhandler(ControllerError)
-    def controller_error(error: ControllerError) -> Answer:
-        return error_json(error.code, str(error)), _OTHER_STATUS.get(error.code, 422)
+    def controller_error(error: ControllerError) -> Response:
+        answer = jsonify(error_json(error.code, str(error)))
+        answer.status_code = _OTHER_STATUS.get(error.code, 422)
+        if isinstance(error, StoreError):
+            answer.headers["Retry-After"] = _RETRY_AFTER_S
+        return answer
 
     @api.app_errorhandler(HTTPException)
     def http_error(error: HTTPException) -> Response | Answer:

@@ -14,9 +14,10 @@ from wtforms.validators import InputRequired, Length
 from host_controller import __version__
 from host_controller.messaging.submit import Draft, Rejected
 from host_controller.store import queries
+from web.message_pages import add_message_pages
 from web.phone_pages import add_phone_pages
 from web.services import Services
-from web.views import phone_cards, waiting
+from web.views import phone_cards, waiting, waits_for
 
 _RECENT = 40
 _ACTOR = "page"
@@ -75,20 +76,23 @@ def make_pages(services: Services) -> Blueprint:
         flash(f"Message {outcome.message_id} is queued ({outcome.part_count} SMS).", "ok")
         return redirect(url_for("pages.overview"))
 
+    add_message_pages(pages, services)
     add_phone_pages(pages, services)
     return pages
 
 
 def _state(services: Services) -> dict[str, Any]:
+    why, now = waiting(services), services.clock()
     with services.store.reading() as session:
         return {
             "version": __version__,
-            "trouble": services.rack.trouble if services.rack else None,
+            "trouble": services.trouble,
             "totals": queries.count_by_state(session),
             "phones": phone_cards(services, session),
             "messages": queries.recent_messages(session, limit=_RECENT),
             "inbound": queries.list_inbound(session, limit=_RECENT),
             "opted_out": queries.count_opt_outs(session),
-            "waiting": waiting(services),
+            "waiting": why,
+            "waits_for": lambda message: waits_for(message, why, now),
             "jobs": services.jobs(),
         }

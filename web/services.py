@@ -13,6 +13,8 @@ from host_controller.errors import ConfigError
 from host_controller.events import Bells
 from host_controller.fleet.care import PhoneCare
 from host_controller.fleet.rack import Rack
+from host_controller.messaging.journal_care import release_restored
+from host_controller.messaging.judgement import Settlement, settle
 from host_controller.messaging.submit import Accepted, Draft, Rejected, submit
 from host_controller.messaging.transitions import cancel_queued
 from host_controller.rules.states import FailureCode
@@ -41,11 +43,34 @@ class Services:
         """The operator's hand on the phones."""
         return PhoneCare(self.rack, self.store, self.bells, self.clock)
 
+    @property
+    def trouble(self) -> str | None:
+        """What keeps the whole rack from sending; None where nothing does."""
+        if self.store.trouble is not None:
+            return self.store.trouble
+        words = self.rack.trouble if self.rack else None
+        return f"no phone can be reached: {words}" if words else None
+
     def submit(self, drafts: Sequence[Draft], actor: str) -> list[Accepted | Rejected]:
         """Take messages in and wake the lanes."""
         outcomes = submit(self.store, self.settings.messages, drafts, now=self.clock(), actor=actor)
         self.bells.ring()
         return outcomes
+
+    def settle(self, message_ids: Sequence[int], settlement: Settlement, actor: str, reason: str) -> None:
+        """Close unknown messages. Raises UnknownMessageError or NotUnknownError; then none was changed."""
+        self.store.write(
+            lambda session: settle(session, set(message_ids), settlement, now=self.clock(), actor=actor, reason=reason)
+        )
+        self.bells.ring()
+
+    def release_restored(self, actor: str, reason: str) -> int:
+        """Let messages from a backup go without waiting for phones that were not asked; give how many."""
+        count = self.store.write(
+            lambda session: release_restored(session, now=self.clock(), actor=actor, reason=reason)
+        )
+        self.bells.ring()
+        return count
 
     def opt_out(self, raw_number: str, actor: str) -> int:
         """Put a number on the opt-out list and cancel what is queued for it; give how many that were.

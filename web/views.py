@@ -214,14 +214,24 @@ def _absent_card(record: PhoneRecord, spent: dict[int, int], unproven: dict[int,
     )
 
 
-def message_json(view: MessageView, why: Waiting) -> dict[str, Any]:
+def waits_for(view: MessageView, why: Waiting, now: datetime) -> Waiting:
+    """Why a message does not go out now, where the next one of the queue waits for `why`."""
+    if view.state is not MessageState.QUEUED:
+        return Waiting()
+    if view.restored:
+        return Waiting(WaitReason.RESTORED)
+    if view.not_before is not None and view.not_before > now:
+        return Waiting(WaitReason.RETRY, view.not_before)
+    return why
+
+
+def message_json(view: MessageView, why: Waiting, now: datetime) -> dict[str, Any]:
     """A message for the API; a queued one says what it waits for."""
-    queued = view.state is MessageState.QUEUED
     values = asdict(view)
     values["parts"] = values.pop("part_count")
-    return as_json(
-        {**values, "waiting_for": why.reason if queued else None, "waiting_until": why.until if queued else None}
-    )
+    del values["restored"], values["not_before"]
+    own = waits_for(view, why, now)
+    return as_json({**values, "waiting_for": own.reason, "waiting_until": own.until})
 
 
 def as_json(

@@ -7,12 +7,14 @@ import sys
 import click
 
 from host_controller import __version__
+from host_controller.cli.backup import backup, restore
 from host_controller.cli.demo import demo
 from host_controller.cli.lists import inbox, messages, optouts, status
 from host_controller.cli.odoo import odoo
 from host_controller.cli.phones import phones
 from host_controller.cli.run import run
 from host_controller.cli.send import send
+from host_controller.cli.settle import settle
 from host_controller.cli.simulate import simulate
 from host_controller.cli.udev import udev
 from host_controller.errors import ControllerError
@@ -33,7 +35,8 @@ def cli() -> None:
     """An SMS gateway out of a rack of stock Android phones."""
 
 
-for command in (run, demo, simulate, send, messages, status, phones, inbox, optouts, odoo, udev):
+_COMMANDS = (run, demo, simulate, send, messages, settle, status, phones, inbox, optouts, odoo, udev, backup, restore)
+for command in _COMMANDS:
     cli.add_command(command)
 
 

@@ -34,7 +34,7 @@ def status(api: ApiClient, as_json: bool) -> None:
     ready = sum(phone["status"] == "ready" for phone in answer["phones"])
     click.echo(f"\n{ready} of {len(answer['phones'])} phones ready")
     if answer["trouble"]:
-        click.echo(f"no phone can be reached: {answer['trouble']}")
+        click.echo(answer["trouble"])
 
 
 @click.command()

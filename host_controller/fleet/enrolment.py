@@ -89,6 +89,7 @@ def save_arrival(
         _describe(phone, arrival)
         for change in changes:
             note_event(session, phone, change.kind, _with_slot(change), now=now, actor=actor)
+    phone.epoch += 1
     _save_checks(session, phone, arrival.checks)
     sims = _save_sims(phone, enrolment.sims, changes, defaults)
     session.flush()
@@ -102,6 +103,9 @@ def save_arrival(
         can_read_sms=enrolment.capabilities.can_read_sms,
         has_radio_log=enrolment.capabilities.has_radio_log,
         send_way=arrival.options.send_way,
+        boot_id=enrolment.boot_id,
+        has_journal=enrolment.capabilities.has_journal,
+        epoch=phone.epoch,
     )
 
 
@@ -112,6 +116,13 @@ def confirm(session: Session, phone: PhoneRecord, *, now: datetime, actor: str) 
         note_event(session, phone, "confirmed", f"SIM {sim.slot_index + 1}: {sim.stopped}", now=now, actor=actor)
         sim.stopped = None
     return len(stopped)
+
+
+def stop_sim(session: Session, sim_id: int, words: str, *, now: datetime, actor: str) -> None:
+    """Let a SIM send nothing until a person confirms it."""
+    sim = session.get_one(SimRecord, sim_id)
+    sim.stopped = words
+    note_event(session, sim.phone, "sim_stopped", f"SIM {sim.slot_index + 1}: {words}", now=now, actor=actor)
 
 
 def note_event(session: Session, phone: PhoneRecord, kind: str, words: str, *, now: datetime, actor: str) -> None:

@@ -77,6 +77,11 @@ class Enrolled:
     can_read_sms: bool = True
     has_radio_log: bool = True
     send_way: SendWay = SendWay.ISMS
+    boot_id: str | None = None
+    """Of the phone's start; a new one ends the link, and so the enrolment."""
+    has_journal: bool = True
+    epoch: int = 0
+    """Counts the times that this phone has come to a host; what an older one knows is out of date."""
 
     @property
     def usable_sims(self) -> tuple[RackSim, ...]:

@@ -11,6 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from device_drivers.base import InboxRow, MessageRows
+from device_drivers.failpoints import failpoint
 from host_controller.consent.opt_outs import add_opt_out
 from host_controller.errors import InvalidMsisdnError
 from host_controller.messaging.transitions import cancel_queued
@@ -44,7 +45,10 @@ class Inbox:
         """Store the inbox rows that are new, obey STOP, move the position; give how many were new."""
         if not rows.inbox:
             return 0
-        return self._store.write(lambda session: self._receive(session, phone_id, rows))
+        failpoint("inbound.before")
+        new = self._store.write(lambda session: self._receive(session, phone_id, rows))
+        failpoint("inbound.after")
+        return new
 
     def _receive(self, session: Session, phone_id: int, rows: MessageRows) -> int:
         now = self._clock()

@@ -6,24 +6,34 @@ Functions here run inside a transaction of the store and change nothing else.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, tuple_
+from sqlalchemy import func, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from device_drivers.base import SentRow
 from host_controller.consent.opt_outs import opted_out
-from host_controller.messaging.transitions import change_state
-from host_controller.rules.states import OPEN_ATTEMPTS, AttemptState, FailureCode, MessageState
-from host_controller.store.models import AttemptRecord, MessageRecord, SimRecord
+from host_controller.messaging.transitions import change_state, note_event
+from host_controller.rules.states import (
+    OPEN_ATTEMPTS,
+    TRANSITIONS,
+    AttemptState,
+    Evidence,
+    FailureCode,
+    MessageState,
+)
+from host_controller.rules.timings import Timings
+from host_controller.store.models import AttemptRecord, MessageRecord
 from host_controller.text.parts import cut_into_parts
 
 # Confirmation is one query for all open attempts of a phone; more would make its answer ambiguous and long.
 MAX_UNCONFIRMED = 8
 # A message that every phone's framework refuses is not carried round for ever.
 MAX_REJECTIONS = 3
+# A link that broke is not the message's fault: so often it may try again at once.
+_FREE_TRIES = 2
 _LOOK_AHEAD = 32
 
 
@@ -38,6 +48,20 @@ class Candidate:
 
 
 @dataclass(frozen=True)
+class Sender:
+    """Through which phone, in which state of it, an attempt is made."""
+
+    phone_id: int
+    host: str
+    epoch: int
+    boot_id: str | None
+    phone_clock_ms: int
+    """Read before the hand-over: no row of the attempt is older."""
+    clock_offset_ms: int
+    """By how much that clock was ahead of the host's."""
+
+
+@dataclass(frozen=True)
 class Claim:
     """A message that belongs to one SIM now; the intent is durable."""
 
@@ -47,22 +71,6 @@ class Claim:
     message_id: int
     msisdn: str = field(repr=False)
     parts: tuple[str, ...] = field(repr=False)
-
-
-@dataclass(frozen=True)
-class UnprovenAttempt:
-    """An attempt whose proof is looked for among a phone's sent rows."""
-
-    attempt_id: int
-    is_open: bool
-    """False where it was given up as unknown already."""
-    subscription_id: int
-    phone_clock_ms: int
-    """The phone's clock at or before the hand-over: no row of this attempt is older."""
-    wire_id: int
-    part_count: int
-    msisdn: str = field(repr=False)
-    text: str = field(repr=False)
 
 
 def next_candidate(
@@ -83,6 +91,8 @@ def next_candidate(
         select(MessageRecord)
         .where(
             MessageRecord.state == MessageState.QUEUED,
+            MessageRecord.restored.is_(False),
+            or_(MessageRecord.not_before.is_(None), MessageRecord.not_before <= now),
             or_(MessageRecord.only_sim_id.is_(None), MessageRecord.only_sim_id.in_(sim_ids)),
             tuple_(MessageRecord.msisdn, MessageRecord.text).not_in(in_flight),
         )
@@ -106,23 +116,27 @@ def is_queue_empty(session: Session) -> bool:
 
 
 def record_intent(
-    session: Session, candidate: Candidate, sim_id: int, phone_clock_ms: int, *, now: datetime, actor: str
+    session: Session, candidate: Candidate, sim_id: int, sender: Sender, *, now: datetime, actor: str
 ) -> Claim:
     """Bind the candidate to a SIM and write down, before the phone is touched, that it may send it."""
     message = session.get_one(MessageRecord, candidate.message_id)
-    n = 1 + (session.scalar(select(func.max(AttemptRecord.n)).where(AttemptRecord.message_id == message.id)) or 0)
+    n = 1 + _last_n(session, message.id)
     change_state(session, message, MessageState.SUBMITTING, now=now, actor=actor, reason=f"attempt {n}")
     message.sim_id = sim_id
     attempt = AttemptRecord(
         message_id=message.id,
         n=n,
-        wire_id=_wire_id(message.uid, n),
-        phone_id=session.get_one(SimRecord, sim_id).phone_id,
+        wire_id=wire_id(message.uid, n),
+        phone_id=sender.phone_id,
         sim_id=sim_id,
         part_count=message.part_count,
         state=AttemptState.INTENT,
         intent_at=now,
-        phone_clock_ms=phone_clock_ms,
+        phone_clock_ms=sender.phone_clock_ms,
+        clock_offset_ms=sender.clock_offset_ms,
+        boot_id=sender.boot_id,
+        host=sender.host,
+        epoch=sender.epoch,
     )
     session.add(attempt)
     session.flush()
@@ -137,91 +151,96 @@ def note_returned(session: Session, attempt_id: int, phone_clock_ms: int) -> Non
         attempt.phone_clock_ms = phone_clock_ms
 
 
-def settle_not_sent(session: Session, attempt_id: int, *, now: datetime, actor: str, reason: str) -> None:
-    """Nothing left the phone: give the parts back and queue the message again."""
-    attempt = _close(session, attempt_id, AttemptState.NOT_SENT, now)
-    change_state(session, attempt.message, MessageState.QUEUED, now=now, actor=actor, reason=reason)
-    attempt.message.sim_id = None
+@dataclass(frozen=True)
+class Verdict:
+    """When, by whom, why and on what evidence an attempt is settled."""
+
+    now: datetime
+    actor: str
+    reason: str
+    evidence: Evidence
 
 
-def settle_rejected(session: Session, attempt_id: int, *, now: datetime, actor: str, reason: str) -> None:
-    """The framework refused it: queue it for another phone, or fail it after `MAX_REJECTIONS`."""
-    attempt = session.get_one(AttemptRecord, attempt_id)
-    if attempt.n < MAX_REJECTIONS:
-        settle_not_sent(session, attempt_id, now=now, actor=actor, reason=reason)
+def settle_not_sent(session: Session, attempt_id: int, verdict: Verdict, timings: Timings) -> None:
+    """Nothing left the phone: give the parts back and queue the message again.
+
+    The first two times at once, for any phone; from then on later and later, so that a message whose own fault it is
+    holds up nobody. What the framework refused waits from the first time, and fails after `MAX_REJECTIONS`.
+    """
+    attempt = _close(session, attempt_id, AttemptState.NOT_SENT, verdict)
+    message = attempt.message
+    if message.state != MessageState.SUBMITTING or _last_n(session, message.id) != attempt.n:
         return
-    _close(session, attempt_id, AttemptState.NOT_SENT, now)
-    change_state(
-        session,
-        attempt.message,
-        MessageState.FAILED,
-        now=now,
-        actor=actor,
-        reason=reason,
-        failure=FailureCode.PHONE_REJECTED,
-    )
+    rejections = _count_not_sent(session, message.id, Evidence.REJECTED)
+    if verdict.evidence is Evidence.REJECTED and rejections >= MAX_REJECTIONS:
+        failure = FailureCode.PHONE_REJECTED
+        change_state(
+            session,
+            message,
+            MessageState.FAILED,
+            now=verdict.now,
+            actor=verdict.actor,
+            reason=verdict.reason,
+            failure=failure,
+        )
+        return
+    change_state(session, message, MessageState.QUEUED, now=verdict.now, actor=verdict.actor, reason=verdict.reason)
+    message.sim_id = None
+    tries = max(rejections, _count_not_sent(session, message.id) - _FREE_TRIES)
+    message.not_before = verdict.now + timedelta(seconds=timings.retry_after_s(tries)) if tries > 0 else None
 
 
 def settle_sent(session: Session, attempt_id: int, row: SentRow, *, now: datetime, actor: str) -> None:
     """The phone's own row proves it; the row belongs to this attempt from now on."""
-    attempt = _close(session, attempt_id, AttemptState.SENT, now)
+    verdict = Verdict(now, actor, "in the phone's sent box", Evidence.ROW)
+    attempt = _close(session, attempt_id, AttemptState.SENT, verdict)
     attempt.sent_row_id, attempt.sent_row_date_ms = row.row_id, row.date_ms
-    change_state(session, attempt.message, MessageState.SENT, now=now, actor=actor, reason="in the phone's sent box")
+    _prove_sent(session, attempt, verdict)
 
 
 def settle_sent_by_radio(session: Session, attempt_id: int, *, now: datetime, actor: str) -> None:
-    """The phone's radio took every part; there is no row that could be read."""
-    attempt = _close(session, attempt_id, AttemptState.SENT, now)
-    change_state(session, attempt.message, MessageState.SENT, now=now, actor=actor, reason="the radio took every part")
+    """The phone's radio took every part; there is no row that could be read, or none yet."""
+    if is_open(session, attempt_id):
+        verdict = Verdict(now, actor, "the radio took every part", Evidence.RADIO)
+        _prove_sent(session, _close(session, attempt_id, AttemptState.RADIO, verdict), verdict)
 
 
-def settle_unknown(session: Session, attempt_id: int, *, now: datetime, actor: str, reason: str) -> None:
+def settle_unknown(session: Session, attempt_id: int, verdict: Verdict) -> None:
     """No proof either way: the message may have left, and is never sent again by itself."""
-    attempt = _close(session, attempt_id, AttemptState.UNKNOWN, now)
-    change_state(session, attempt.message, MessageState.UNKNOWN, now=now, actor=actor, reason=reason)
-
-
-def attempts_to_confirm(
-    session: Session, phone_id: int, *, late_since: datetime | None = None
-) -> Sequence[UnprovenAttempt]:
-    """Give the phone's open attempts, and with `late_since` also the unknown ones from then on, oldest first."""
-    wanted: ColumnElement[bool] = AttemptRecord.state.in_(OPEN_ATTEMPTS)
-    if late_since is not None:
-        late = and_(AttemptRecord.state == AttemptState.UNKNOWN, AttemptRecord.intent_at >= late_since)
-        wanted = or_(wanted, late)
-    rows = session.execute(
-        select(
-            AttemptRecord.id,
-            AttemptRecord.state,
-            SimRecord.subscription_id,
-            AttemptRecord.phone_clock_ms,
-            AttemptRecord.wire_id,
-            AttemptRecord.part_count,
-            MessageRecord.msisdn,
-            MessageRecord.text,
+    attempt = _close(session, attempt_id, AttemptState.UNKNOWN, verdict)
+    if attempt.message.state == MessageState.SUBMITTING:
+        change_state(
+            session,
+            attempt.message,
+            MessageState.UNKNOWN,
+            now=verdict.now,
+            actor=verdict.actor,
+            reason=verdict.reason,
         )
-        .join(SimRecord, AttemptRecord.sim_id == SimRecord.id)
-        .join(MessageRecord, AttemptRecord.message_id == MessageRecord.id)
-        .where(AttemptRecord.phone_id == phone_id, wanted)
-        .order_by(AttemptRecord.id)
-    )
-    return [
-        UnprovenAttempt(id_, state in OPEN_ATTEMPTS, subscription_id, clock_ms, wire_id, part_count, msisdn, text)
-        for id_, state, subscription_id, clock_ms, wire_id, part_count, msisdn, text in rows
-    ]
 
 
-def claimed_rows(session: Session, phone_id: int, rows: Collection[SentRow]) -> set[tuple[int, int]]:
-    """Give those (row id, date) of `rows` that prove another attempt already."""
-    if not rows:
-        return set()
-    found = session.execute(
-        select(AttemptRecord.sent_row_id, AttemptRecord.sent_row_date_ms).where(
-            AttemptRecord.phone_id == phone_id,
-            AttemptRecord.sent_row_date_ms >= min(row.date_ms for row in rows),
-        )
+def _prove_sent(session: Session, attempt: AttemptRecord, verdict: Verdict) -> None:
+    """An attempt has left, and so its message, whatever was done about it meanwhile; what is final stays."""
+    message = attempt.message
+    now, actor, reason = verdict.now, verdict.actor, verdict.reason
+    if MessageState.SENT in TRANSITIONS[MessageState(message.state)]:
+        change_state(session, message, MessageState.SENT, now=now, actor=actor, reason=reason)
+        message.sim_id = attempt.sim_id
+    elif message.state != MessageState.SENT:
+        note_event(session, message, now=now, actor=actor, reason=f"attempt {attempt.n} did leave: {reason}")
+
+
+def _last_n(session: Session, message_id: int) -> int:
+    return session.scalar(select(func.max(AttemptRecord.n)).where(AttemptRecord.message_id == message_id)) or 0
+
+
+def _count_not_sent(session: Session, message_id: int, evidence: Evidence | None = None) -> int:
+    query = select(func.count()).where(
+        AttemptRecord.message_id == message_id, AttemptRecord.state == AttemptState.NOT_SENT
     )
-    return {(row_id, date_ms) for row_id, date_ms in found if row_id is not None and date_ms is not None}
+    if evidence is not None:
+        query = query.where(AttemptRecord.evidence == evidence)
+    return session.scalar(query) or 0
 
 
 def spent_parts(session: Session, sim_id: int, since: datetime) -> list[tuple[datetime, int]]:
@@ -238,31 +257,9 @@ def spent_parts(session: Session, sim_id: int, since: datetime) -> list[tuple[da
     return list(rows)
 
 
-def only_unknowns_since(session: Session, phone_id: int, attempt_id: int, count: int) -> bool:
-    """Tell whether the last `count` settled attempts of a phone after `attempt_id` all ended without proof."""
-    states = session.scalars(
-        select(AttemptRecord.state)
-        .where(
-            AttemptRecord.phone_id == phone_id,
-            AttemptRecord.id > attempt_id,
-            AttemptRecord.state.not_in(OPEN_ATTEMPTS),
-        )
-        .order_by(AttemptRecord.id.desc())
-        .limit(count)
-    ).all()
-    return len(states) == count and set(states) == {AttemptState.UNKNOWN}
-
-
 def last_attempt_id(session: Session) -> int:
     """Give the highest attempt id so far, 0 if there is none."""
     return session.scalar(select(func.max(AttemptRecord.id))) or 0
-
-
-def overdue_attempts(session: Session, before: datetime) -> Sequence[int]:
-    """Give the ids of open attempts whose intent is older than `before`, on any phone, present or not."""
-    return session.scalars(
-        select(AttemptRecord.id).where(AttemptRecord.state.in_(OPEN_ATTEMPTS), AttemptRecord.intent_at < before)
-    ).all()
 
 
 def is_open(session: Session, attempt_id: int) -> bool:
@@ -270,10 +267,12 @@ def is_open(session: Session, attempt_id: int) -> bool:
     return session.get_one(AttemptRecord, attempt_id).state in OPEN_ATTEMPTS
 
 
-def _close(session: Session, attempt_id: int, state: AttemptState, now: datetime) -> AttemptRecord:
+def _close(session: Session, attempt_id: int, state: AttemptState, verdict: Verdict) -> AttemptRecord:
     attempt = session.get_one(AttemptRecord, attempt_id)
     attempt.state = state
-    attempt.settled_at = now
+    attempt.settled_at = verdict.now
+    attempt.evidence = verdict.evidence
+    session.flush()
     return attempt
 
 
@@ -289,7 +288,7 @@ def _cancel_opted_out(session: Session, message: MessageRecord, now: datetime, a
     )
 
 
-def _wire_id(uid: int, n: int) -> int:
+def wire_id(uid: int, n: int) -> int:
     """A positive 63-bit number that any host derives alike, also from a restored database."""
     digest = hashlib.sha256(f"{uid}/{n}".encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1

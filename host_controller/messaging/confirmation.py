@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,9 +11,12 @@ from typing import Protocol
 from sqlalchemy.orm import Session
 
 from device_drivers.base import MessageQuery, MessageRows, PhoneDriver, SentRow
-from host_controller.messaging import attempts
-from host_controller.messaging.attempts import UnprovenAttempt
+from device_drivers.failpoints import failpoint
+from host_controller.messaging import attempts, unproven
+from host_controller.messaging.attempts import Verdict
 from host_controller.messaging.evidence import Judgement, Sightings, match_rows
+from host_controller.messaging.unproven import UnprovenAttempt
+from host_controller.rules.states import Evidence
 from host_controller.rules.timings import Timings
 from host_controller.store.store import Store
 
@@ -53,34 +57,42 @@ class Confirmation:
         timings: Timings,
         clock: Callable[[], datetime],
         actor: str,
+        elapsed_s: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`elapsed_s` is a clock that is never set."""
+        self._elapsed_s = elapsed_s
         self._store = store
         self._inbox = inbox
         self._late_horizon = timedelta(seconds=timings.late_horizon_s)
+        self._ask_radio_after = timedelta(seconds=timings.ask_radio_after_s)
         self._clock = clock
         self._actor = actor
         self._sightings = Sightings(timings.second_read_s)
 
-    def read(self, driver: PhoneDriver, phone_id: int, *, late: bool, now_s: float) -> Round:
+    def read(self, driver: PhoneDriver, phone_id: int, *, late: bool) -> Round:
         """Do one round; with `late` also look for rows of messages that were given up as unknown.
 
         Raises LinkError or PhoneAnswerError; then nothing has changed.
         """
-        late_since = self._clock() - self._late_horizon if late else None
+        late_since = self._clock() - self._late_horizon
         with self._store.reading() as session:
-            wanted = attempts.attempts_to_confirm(session, phone_id, late_since=late_since)
+            wanted = unproven.attempts_to_confirm(session, phone_id, late_since=late_since, late=late)
         since_ms, after_row_id = self._inbox.position(phone_id)
         sent_since_ms = min((attempt.phone_clock_ms for attempt in wanted), default=None)
+        began_s = self._elapsed_s()
         rows = driver.read_messages(MessageQuery(sent_since_ms, since_ms, after_row_id))
+        span_s = began_s, self._elapsed_s()
         # Inbound first: one of them may be a STOP.
         new_inbound = self._inbox.receive(phone_id, rows)
-        judgement = self._judge(phone_id, wanted, rows.sent, now_s)
+        judgement = self._judge(phone_id, wanted, rows.sent, span_s)
         if judgement.confirmed or judgement.withdrawn:
+            failpoint("proof.before")
             self._store.write(lambda session: self._settle(session, judgement))
+            failpoint("proof.after")
         settled = {*judgement.confirmed, *judgement.withdrawn}
-        unproven = sum(attempt.is_open and attempt.attempt_id not in settled for attempt in wanted)
+        still_open = sum(attempt.is_open and attempt.attempt_id not in settled for attempt in wanted)
         late_sighted = any(not attempt.is_open and attempt.attempt_id in judgement.sighted for attempt in wanted)
-        return Round(rows.phone_clock_ms, new_inbound, unproven, late_sighted)
+        return Round(rows.phone_clock_ms, new_inbound, still_open, late_sighted)
 
     def read_radio(self, driver: PhoneDriver, phone_id: int) -> Round:
         """Do one round on a phone whose messages cannot be read: the radio's answers are the only witness.
@@ -89,27 +101,39 @@ class Confirmation:
         phone's framework, so a refusal proves nothing. Raises LinkError or PhoneAnswerError.
         """
         with self._store.reading() as session:
-            open_attempts = attempts.attempts_to_confirm(session, phone_id)
+            waiting = unproven.open_attempts(session, phone_id)
         clock_ms = driver.read_clock_ms()
-        for attempt in open_attempts:
-            answers = driver.read_radio_answers(attempt.wire_id)
-            if answers is not None and answers.sent >= attempt.part_count:
-                self._store.write(
-                    lambda session, id_=attempt.attempt_id: attempts.settle_sent_by_radio(  # type: ignore[misc]
-                        session, id_, now=self._clock(), actor=self._actor
-                    )
-                )
+        still_open = sum(not self._ask_radio(driver, attempt) for attempt in waiting)
+        return Round(clock_ms, 0, still_open, late_sighted=False)
+
+    def ask_radio_for_rowless(self, driver: PhoneDriver, phone_id: int) -> None:
+        """Look in the radio's log for messages whose row is overdue. Raises as `read_radio`."""
+        overdue = self._clock() - self._ask_radio_after
         with self._store.reading() as session:
-            unproven = len(attempts.attempts_to_confirm(session, phone_id))
-        return Round(clock_ms, 0, unproven, late_sighted=False)
+            waiting = unproven.open_attempts(session, phone_id, intent_before=overdue)
+        for attempt in waiting:
+            self._ask_radio(driver, attempt)
+
+    def _ask_radio(self, driver: PhoneDriver, attempt: UnprovenAttempt) -> bool:
+        answers = driver.read_radio_answers(attempt.wire_id)
+        if answers is None or answers.sent < attempt.part_count:
+            return False
+        failpoint("radio.before")
+        self._store.write(
+            lambda session: attempts.settle_sent_by_radio(
+                session, attempt.attempt_id, now=self._clock(), actor=self._actor
+            )
+        )
+        failpoint("radio.after")
+        return True
 
     def _judge(
-        self, phone_id: int, wanted: Sequence[UnprovenAttempt], sent: Sequence[SentRow], now_s: float
+        self, phone_id: int, wanted: Sequence[UnprovenAttempt], sent: Sequence[SentRow], span_s: tuple[float, float]
     ) -> Judgement:
         with self._store.reading() as session:
-            claimed = attempts.claimed_rows(session, phone_id, sent)
+            claimed = unproven.claimed_rows(session, phone_id, sent)
         matches = match_rows(wanted, sent, claimed)
-        return self._sightings.judge([attempt.attempt_id for attempt in wanted], matches, now_s)
+        return self._sightings.judge([attempt.attempt_id for attempt in wanted], matches, *span_s)
 
     def _settle(self, session: Session, judgement: Judgement) -> None:
         now = self._clock()
@@ -117,4 +141,5 @@ class Confirmation:
             attempts.settle_sent(session, attempt_id, row, now=now, actor=self._actor)
         for attempt_id in judgement.withdrawn:
             if attempts.is_open(session, attempt_id):
-                attempts.settle_unknown(session, attempt_id, now=now, actor=self._actor, reason=_WITHDRAWN)
+                verdict = Verdict(now, self._actor, _WITHDRAWN, Evidence.WITHDRAWN)
+                attempts.settle_unknown(session, attempt_id, verdict)

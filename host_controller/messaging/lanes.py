@@ -6,7 +6,8 @@ import threading
 from collections.abc import Iterable
 
 from host_controller.fleet.phone import RackPhone
-from host_controller.messaging.lane import Lane, LaneServices
+from host_controller.messaging.lane import Lane
+from host_controller.messaging.session import LaneServices
 
 # A lane in the middle of a hand-over gets the time to hear the phone's answer, which saves an `unknown`.
 _STOP_LIMIT_S = 25.0

@@ -39,8 +39,7 @@ class SimChoice:
         self._history: dict[int, SendHistory] = {}
         self._last_used = dict.fromkeys(self._sims, _NEVER)
         with store.reading() as session:
-            for sim in self._sims.values():
-                self.reload(session, sim, now)
+            self.reload_all(session, now)
 
     def choose(
         self, part_count: int, now: datetime, usable_slots: frozenset[int], only_sim_id: int | None = None
@@ -64,6 +63,11 @@ class SimChoice:
         history.append(at, part_count)
         history.prune(history_start(self._limits[sim.sim_id], at))
         self._last_used[sim.sim_id] = at
+
+    def reload_all(self, session: Session, now: datetime) -> None:
+        """Take every SIM's history from the record."""
+        for sim in self._sims.values():
+            self.reload(session, sim, now)
 
     def reload(self, session: Session, sim: RackSim, now: datetime) -> None:
         """Take a SIM's history from the record again, after an attempt turned out not to have left."""

@@ -10,6 +10,7 @@ from datetime import datetime
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
+from device_drivers.failpoints import failpoint
 from host_controller.consent.opt_outs import opted_out
 from host_controller.errors import (
     ControllerError,
@@ -76,7 +77,10 @@ def submit(
 ) -> list[Accepted | Rejected]:
     """Accept or reject each draft by itself, in order. What is accepted survives a crash from here on."""
     checked = [check(draft, settings) for draft in drafts]
-    return store.write(lambda session: accept_all(session, checked, now=now, actor=actor))
+    failpoint("submit.before")
+    outcomes = store.write(lambda session: accept_all(session, checked, now=now, actor=actor))
+    failpoint("submit.after")
+    return outcomes
 
 
 def check(draft: Draft, settings: MessageSettings) -> Checked | Rejected:

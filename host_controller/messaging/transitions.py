@@ -37,6 +37,14 @@ def change_state(
     session.add(event)
 
 
+def note_event(session: Session, message: MessageRecord, *, now: datetime, actor: str, reason: str) -> None:
+    """Note something about a message that does not change its state."""
+    event = MessageEvent(
+        message_id=message.id, at=now, old_state=message.state, new_state=message.state, actor=actor, reason=reason
+    )
+    session.add(event)
+
+
 def cancel_queued(
     session: Session, number: str, *, now: datetime, actor: str, reason: str, failure: FailureCode
 ) -> int:

@@ -26,7 +26,8 @@ class MessageState(StrEnum):
 
 _S = MessageState
 TRANSITIONS: dict[MessageState, frozenset[MessageState]] = {
-    _S.QUEUED: frozenset({_S.SUBMITTING, _S.CANCELLED, _S.EXPIRED}),
+    # To sent where an earlier attempt, after which it was queued again, turns out to have left.
+    _S.QUEUED: frozenset({_S.SUBMITTING, _S.CANCELLED, _S.EXPIRED, _S.SENT}),
     # Back to queued only with proof that nothing left.
     _S.SUBMITTING: frozenset({_S.SENT, _S.FAILED, _S.UNKNOWN, _S.QUEUED}),
     # To sent or failed by late evidence; to queued only by a person or an explicit policy.
@@ -46,12 +47,36 @@ class AttemptState(StrEnum):
     RETURNED = "returned"
     """The framework's call returned; the proof is still to come."""
     SENT = "sent"
+    """Its row is in the phone's sent box."""
+    RADIO = "radio"
+    """The radio took every part; its row may still come."""
     NOT_SENT = "not_sent"
     """Certainly did not leave: its parts do not count against the limits."""
     UNKNOWN = "unknown"
 
 
 OPEN_ATTEMPTS = (AttemptState.INTENT, AttemptState.RETURNED)
+ROWLESS_ATTEMPTS = (AttemptState.UNKNOWN, AttemptState.RADIO)
+"""Given up or proven otherwise: a row that comes late belongs to them before it may prove a younger one."""
+
+
+class Evidence(StrEnum):
+    """What settled an attempt."""
+
+    ROW = "row"
+    """A row of the phone's sent box, seen twice."""
+    RADIO = "radio"
+    """The radio's own answers."""
+    LINK = "link"
+    """The link broke before the phone was reached."""
+    JOURNAL = "journal"
+    """The phone's journal: not begun, and never to be."""
+    REJECTED = "rejected"
+    """The framework refused it."""
+    WITHDRAWN = "withdrawn"
+    """The row appeared as sent and turned to failed: the network refused it, as far as the phone knows."""
+    NONE = "none"
+    """The horizon passed without any."""
 
 
 class FailureCode(StrEnum):
@@ -59,6 +84,8 @@ class FailureCode(StrEnum):
 
     PHONE_REJECTED = "phone_rejected"
     OPTED_OUT = "opted_out"
+    ASSUMED = "assumed"
+    """A person or a policy has closed an unknown one."""
 
 
 def check_transition(old: MessageState, new: MessageState) -> None:

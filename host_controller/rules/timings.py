@@ -9,6 +9,8 @@ from dataclasses import dataclass, fields, replace
 class Timings:
     """Seconds, each with what bounds it."""
 
+    scale: float = 1.0
+    """By how much all of it is shortened, for waits that stand in the settings."""
     watch_s: float = 2.0
     """How often the list of phones is asked for."""
     attach_retry_s: float = 5.0
@@ -30,6 +32,14 @@ class Timings:
     """How long a phone counts as active after a message came in: replies come in bursts."""
     second_read_s: float = 2.0
     """A failed SMS first appears as sent, and is marked failed in a second step; a row counts after this long."""
+    retry_first_s: float = 60.0
+    """Before another try of what did not leave for a reason that may be its own."""
+    retry_second_s: float = 300.0
+    retry_later_s: float = 900.0
+    journal_care_s: float = 86_400.0
+    """Between two removals of old entries from a phone's journal."""
+    ask_radio_after_s: float = 30.0
+    """A message that has no row by then is looked for in the radio's log, where the phone shows it."""
     confirm_horizon_s: float = 120.0
     """Without proof this long after the intent, a message is `unknown`. The radio may take 60 s and more."""
     late_round_s: float = 300.0
@@ -37,7 +47,13 @@ class Timings:
     late_horizon_s: float = 86_400.0
     """How long a late row can still turn `unknown` into `sent`."""
 
+    def retry_after_s(self, tries: int) -> float:
+        """How long a message waits that did not leave so many times."""
+        waits = (self.retry_first_s, self.retry_second_s, self.retry_later_s)
+        return waits[min(tries, len(waits)) - 1]
+
     def scaled(self, factor: float) -> Timings:
         """Every wait times `factor`."""
         waits = {field.name: getattr(self, field.name) for field in fields(self) if field.name.endswith("_s")}
-        return replace(self, **{name: seconds * factor for name, seconds in waits.items()})
+        scaled = {name: seconds * factor for name, seconds in waits.items()}
+        return replace(self, scale=self.scale * factor, **scaled)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
+import sqlite3
 import tempfile
 import threading
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -159,6 +162,86 @@ def test_what_needs_a_daemon_says_so(offline):
     assert "smsrack run" in str(result.exception)
 
 
+def test_a_backup_with_and_without_a_daemon(smsrack, tmp_path):
+    smsrack("send", ANNA, "x")
+    file = tmp_path / "smsrack.backup"
+    made = smsrack("backup", str(file))
+    assert made.exit_code == 0, made.output
+    assert re.fullmatch(rf"{file}: \d+\.\d MB, 1 message\(s\)\n", made.stdout)
+    assert "--force" in str(smsrack("backup", str(file)).exception)
+    answer = json.loads(smsrack("backup", str(file), "--force", "--json").stdout)
+    assert answer == {"file": str(file), "size_bytes": file.stat().st_size, "messages": 1}
+
+
+def test_a_backup_of_nothing(offline, data_dir, tmp_path):
+    result = offline("backup", str(tmp_path / "smsrack.backup"))
+    assert isinstance(result.exception, ControllerError)
+    assert "there is no database" in str(result.exception)
+    assert not data_dir.exists()
+
+
+def test_a_restore_brings_back_what_was(offline, tmp_path):
+    file = str(tmp_path / "smsrack.backup")
+    offline("send", ANNA, "before")
+    offline("backup", file)
+    offline("send", ANNA, "after")
+    restored = offline("restore", file)
+    assert restored.exit_code == 0, restored.output
+    assert "1 message(s), 1 of them queued" in restored.stdout
+    kept = re.search(r"kept as (\S+before-restore-\d{8}T\d{6}Z)\n", restored.stdout)[1]
+    assert [m["text"] for m in json.loads(offline("messages", "--json").stdout)["messages"]] == ["before"]
+    with closing(sqlite3.connect(kept)) as db:
+        assert db.execute("SELECT text FROM message ORDER BY id").fetchall() == [("before",), ("after",)]
+
+
+def test_a_restore_for_programs(offline, data_dir, tmp_path):
+    file = tmp_path / "smsrack.backup"
+    offline("send", ANNA, "x")
+    offline("backup", str(file))
+    (data_dir / "smsrack.db").unlink()
+    answer = json.loads(offline("restore", str(file), "--json").stdout)
+    assert datetime.fromisoformat(answer.pop("as_of")).tzinfo is not None
+    assert answer == {"messages": 1, "queued": 1, "kept": None}
+
+
+def test_no_restore_under_a_running_daemon(online, data_dir, tmp_path):
+    online("send", ANNA, "x")
+    online("backup", str(tmp_path / "smsrack.backup"))
+    result = online("restore", str(tmp_path / "smsrack.backup"))
+    assert "another smsrack uses" in str(result.exception)
+    assert "stop it" in str(result.exception)
+    assert [path.name for path in data_dir.iterdir() if "restore" in path.name] == []
+
+
+def test_a_restore_of_what_is_no_backup(offline, data_dir, tmp_path):
+    offline("send", ANNA, "x")
+    (tmp_path / "letter").write_text("Dear Anna, " * 1000)
+    result = offline("restore", str(tmp_path / "letter"))
+    assert isinstance(result.exception, ControllerError)
+    assert "file is not a database; name another backup" in str(result.exception)
+    assert len(json.loads(offline("messages", "--json").stdout)["messages"]) == 1
+
+
+def test_an_old_backup_needs_a_word(offline, tmp_path):
+    file = tmp_path / "smsrack.backup"
+    offline("send", ANNA, "x")
+    offline("backup", str(file))
+    with closing(sqlite3.connect(file)) as db, db:
+        db.execute("UPDATE backup_made SET at = '2020-01-01T00:00:00+00:00'")
+        db.execute("UPDATE message_event SET at = '2020-01-01 00:00:00.000000'")
+    assert "--accept-old" in str(offline("restore", str(file)).exception)
+    assert "restored a backup of 2020-01-01 00:00 UTC" in offline("restore", str(file), "--accept-old").stdout
+
+
+def test_a_damaged_database_names_the_way_back(offline, data_dir):
+    offline("send", ANNA, "x")
+    (data_dir / "smsrack.db").write_bytes(b"x" * 8192)
+    for command in (("status",), ("run",)):
+        result = offline(*command)
+        assert isinstance(result.exception, ControllerError)
+        assert "smsrack restore FILE" in str(result.exception)
+
+
 def test_an_option_of_the_group_holds_for_its_commands(data_dir):
     result = CliRunner().invoke(cli, ["optouts", "--data-dir", str(data_dir), "add", ANNA])
     assert result.exit_code == 0
@@ -197,3 +280,17 @@ def test_a_port_in_use_is_explained_and_leaves_the_directory_free(data_dir):
     assert f"port {port} cannot be used" in str(result.exception)
     with DataDirectory(data_dir).locked():
         pass
+
+
+def test_settle_names_messages_or_what_was_restored(offline):
+    offline("send", ANNA, "Ahoj")
+    refused = offline("settle", "1", "--as", "sent", "--reason", "she has it")
+    assert (refused.exit_code, str(refused.exception)) == (
+        1,
+        "message 1 is queued; only what is unknown can be settled",
+    )
+    released = offline("settle", "--restored", "--reason", "no phone is missing")
+    assert released.output == "0 messages from the backup may go\n"
+    for wrong in (["1"], ["--restored", "1", "--as", "sent"], ["--as", "sent"]):
+        assert offline("settle", *wrong, "--reason", "x").exit_code == 2
+    assert offline("settle", "1", "--as", "sent").exit_code == 2

@@ -7,16 +7,19 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 from sqlalchemy import select
 
 from host_controller.events import Bells
+from host_controller.fleet.care import PhoneCare
 from host_controller.fleet.joining import Joining
 from host_controller.fleet.rack import Rack, SeenPhone
 from host_controller.inbox.receive import Inbox
-from host_controller.messaging.lane import Lane, LaneServices
+from host_controller.messaging.lane import Lane
+from host_controller.messaging.session import LaneServices
 from host_controller.messaging.submit import Accepted, Draft, submit
 from host_controller.messaging.sweep import sweep_overdue
 from host_controller.rules.states import MessageState
@@ -61,7 +64,7 @@ class TestRack:
 
     __test__ = False
 
-    def __init__(self, database: Path, settings: Settings) -> None:
+    def __init__(self, database: Path | str, settings: Settings) -> None:
         self.settings = settings
         self.timings = Timings().scaled(settings.timings_scale)
         self.store = Store(database)
@@ -78,6 +81,7 @@ class TestRack:
             self.timings,
             utc_now,
         )
+        self.care = PhoneCare(self.rack, self.store, self.bells, utc_now)
         self.lanes: list[Lane] = []
         self._next_round = 0.0
 
@@ -113,6 +117,24 @@ class TestRack:
             query = select(MessageEvent.new_state).where(MessageEvent.message_id == message_id)
             return list(session.scalars(query.order_by(MessageEvent.id)))
 
+    def reasons(self, message_id: int) -> list[str]:
+        with self.store.reading() as session:
+            query = select(MessageEvent.reason).where(MessageEvent.message_id == message_id)
+            return list(session.scalars(query.order_by(MessageEvent.id)))
+
+    def event_times(self, message_id: int) -> list[datetime]:
+        with self.store.reading() as session:
+            query = select(MessageEvent.at).where(MessageEvent.message_id == message_id)
+            return list(session.scalars(query.order_by(MessageEvent.id)))
+
+    def run_for_late_rounds(self, count: int) -> None:
+        reads = [phone.reads for phone in self.finder.phones.values()]
+        until = time.monotonic() + count * self.timings.late_round_s
+        self.wait_until(
+            lambda: time.monotonic() > until and reads != [phone.reads for phone in self.finder.phones.values()],
+            limit_s=_LIMIT_S + count * self.timings.late_round_s,
+        )
+
     def tick(self):
         """What the clock does: look at the phones, ask for rounds, sweep."""
         sweep_overdue(self.store, self.timings, utc_now())
@@ -144,7 +166,7 @@ class TestRack:
 
 
 @pytest.fixture
-def make_rack(tmp_path):
+def make_rack(database):
     racks = []
 
     def make(**overrides) -> TestRack:
@@ -154,7 +176,7 @@ def make_rack(tmp_path):
             "new_sims": {"parts_per_minute": 6000, "parts_per_day": None},
             **overrides,
         }
-        rack = TestRack(tmp_path / "smsrack.db", load_settings(None, values))
+        rack = TestRack(database, load_settings(None, values))
         racks.append(rack)
         return rack
 

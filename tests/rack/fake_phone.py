@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from device_drivers.base import (
@@ -13,6 +13,8 @@ from device_drivers.base import (
     Enrolment,
     EnrolOptions,
     InboxRow,
+    JournalAnswer,
+    JournalWord,
     MessageQuery,
     MessageRows,
     PhoneDriver,
@@ -42,7 +44,8 @@ class OnAir:
 class FakePhone(PhoneDriver):
     """Sends at once and writes its row at once, unless `faults` holds one of the words below.
 
-    refused: certainly not handed over; rejected: exception of the framework; lost: sent, but no answer;
+    refused: certainly not handed over; cut: the link broke before the phone began, and nobody knows;
+    rejected: exception of the framework; lost: sent, but no answer;
     silent: no row and nothing on air; no_row: on air without a row; withdrawn: row appears once, then is gone.
     """
 
@@ -58,12 +61,13 @@ class FakePhone(PhoneDriver):
     link_down: bool = False
     in_service: bool = True
     can_read_sms: bool = True
-    has_radio_log: bool = True
+    has_radio_log: bool = False
     guard_dialog: bool = False
     hardware_serial: str = ""
     build_fingerprint: str = "fake/fingerprint"
     boot_id: str = "00000000-0000-0000-0000-000000000001"
     options: EnrolOptions | None = None
+    begun: dict[int, tuple[int | None, int | None]] = field(default_factory=dict)
     radio_sent: dict[int, int] = field(default_factory=dict)
     before_submit: threading.Event | None = None
     lock: threading.RLock = field(default_factory=threading.RLock)
@@ -105,6 +109,26 @@ class FakePhone(PhoneDriver):
         self._check_link()
         self.guard = guard or SendGuard(30, 60.0)
 
+    def revoke(self, attempt_id: int) -> JournalAnswer:
+        self._check_link()
+        with self.lock:
+            if attempt_id in self.begun:
+                clock_ms, subscription_id = self.begun[attempt_id]
+                word = JournalWord.BEGUN if clock_ms else JournalWord.REVOKED
+                return JournalAnswer(word, self.boot_id, None, clock_ms, subscription_id)
+            self.begun[attempt_id] = None, None
+            return JournalAnswer(JournalWord.REVOKED, self.boot_id)
+
+    def read_journal(self) -> frozenset[int] | None:
+        self._check_link()
+        return frozenset(self.begun)
+
+    def forget(self, attempt_ids: Collection[int]) -> None:
+        self._check_link()
+        with self.lock:
+            for attempt_id in attempt_ids:
+                del self.begun[attempt_id]
+
     def read_radio_answers(self, attempt_id: int) -> RadioAnswers | None:
         self._check_link()
         return RadioAnswers(self.radio_sent.get(attempt_id, 0), 0)
@@ -117,6 +141,11 @@ class FakePhone(PhoneDriver):
             fault = self.faults.pop(0) if self.faults else ""
             if fault == "refused" or self.link_down:
                 raise NotSubmittedError(self.serial, "the link was down")
+            if fault == "cut":
+                raise SubmitOutcomeUnknownError(self.serial, "no answer")
+            if attempt_id in self.begun:
+                raise SubmitOutcomeUnknownError(self.serial, "begun before")
+            self.begun[attempt_id] = clock_ms, sim.subscription_id
             if fault == "rejected":
                 raise SubmitRejectedError(self.serial, "SecurityException: no")
             text = "".join(parts)
@@ -147,6 +176,12 @@ class FakePhone(PhoneDriver):
                 if row.date_ms >= query.inbox_since_ms or (after is not None and row.row_id > after)
             ]
             return MessageRows(self.read_clock_ms(), tuple(sent), tuple(inbox))
+
+    def write_row(self, msisdn: str, text: str, *, subscription_id: int | None = None) -> None:
+        """The phone writes a row late, by default for a message of its first SIM."""
+        with self.lock:
+            sub_id = subscription_id or self.sims[0].subscription_id
+            self.sent_rows.append(SentRow(self._next_id(), self.read_clock_ms(), sub_id, msisdn, text))
 
     def receive(self, sender: str, body: str, *, row_id: int | None = None, date_ms: int | None = None) -> None:
         with self.lock:

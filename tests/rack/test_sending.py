@@ -12,6 +12,11 @@ from host_controller.rules.states import MessageState
 ANNA, PETR = "+420777123456", "+420603111222"
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request, fresh_database):
+    return fresh_database(request.param)
+
+
 def test_a_message_is_sent_by_the_phones_own_row(rack, fake_phone):
     phone = fake_phone()
     rack.plug_in(phone)

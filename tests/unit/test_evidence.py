@@ -8,12 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from device_drivers.base import SentRow
-from host_controller.messaging.attempts import UnprovenAttempt
 from host_controller.messaging.evidence import Sightings, match_rows
+from host_controller.messaging.unproven import UnprovenAttempt
+from host_controller.rules.states import AttemptState
 
 
-def attempt(n, *, sub=3, clock=100, to="+420777123456", text="Ahoj"):
-    return UnprovenAttempt(n, True, sub, clock, n, 1, to, text)
+def attempt(n, *, sub=3, clock=100, to="+420777123456", text="Ahoj", state=AttemptState.RETURNED):
+    return UnprovenAttempt(n, state, sub, clock, n, 1, None, to, text)
 
 
 def row(n, *, sub=3, date=150, to="+420777123456", text="Ahoj"):
@@ -57,20 +58,33 @@ def test_matching_is_injective_and_never_invents(wanted, found, claimed_ids):
 
 def test_a_row_counts_when_it_is_still_there_two_seconds_later():
     sightings = Sightings(2.0)
-    assert sightings.judge([1], {1: row(5)}, 10.0).confirmed == {}
-    assert sightings.judge([1], {1: row(5)}, 11.9).confirmed == {}
-    assert sightings.judge([1], {1: row(5)}, 12.0).confirmed == {1: row(5)}
+    assert sightings.judge([1], {1: row(5)}, 10.0, 10.0).confirmed == {}
+    assert sightings.judge([1], {1: row(5)}, 11.9, 11.9).confirmed == {}
+    assert sightings.judge([1], {1: row(5)}, 12.0, 12.0).confirmed == {1: row(5)}
 
 
 def test_a_row_that_is_gone_again_was_withdrawn():
     sightings = Sightings(2.0)
-    assert sightings.judge([1, 2], {1: row(5)}, 10.0).sighted == {1}
-    judgement = sightings.judge([1, 2], {}, 13.0)
+    assert sightings.judge([1, 2], {1: row(5)}, 10.0, 10.0).sighted == {1}
+    judgement = sightings.judge([1, 2], {}, 13.0, 13.0)
     assert (judgement.confirmed, judgement.withdrawn) == ({}, (1,))
 
 
 def test_another_row_in_its_place_starts_over():
     sightings = Sightings(2.0)
-    sightings.judge([1], {1: row(5)}, 10.0)
-    assert sightings.judge([1], {1: row(6)}, 13.0).confirmed == {}
-    assert sightings.judge([1], {1: row(6)}, 15.0).confirmed == {1: row(6)}
+    sightings.judge([1], {1: row(5)}, 10.0, 10.0)
+    assert sightings.judge([1], {1: row(6)}, 13.0, 13.0).confirmed == {}
+    assert sightings.judge([1], {1: row(6)}, 15.0, 15.0).confirmed == {1: row(6)}
+
+
+def test_one_sending_proves_one_of_two_equal_messages():
+    given_up, sending = attempt(1, state=AttemptState.UNKNOWN), attempt(2)
+    # What waits for its row now has it before what was given up...
+    assert match_rows([given_up, sending], [row(5)], set()) == {2: row(5)}
+    # ...and so has what the radio has proven, or one sending would prove both.
+    by_radio = attempt(2, state=AttemptState.RADIO)
+    assert match_rows([given_up, by_radio], [row(5)], set()) == {2: row(5)}
+    assert match_rows([sending, attempt(3, state=AttemptState.RADIO)], [row(5)], set()) == {3: row(5)}
+    both_given_up = [given_up, attempt(2, state=AttemptState.UNKNOWN)]
+    assert match_rows(both_given_up, [row(5)], set()) == {1: row(5)}
+    assert match_rows([given_up, sending], [row(5), row(6)], set()) == {2: row(5), 1: row(6)}

@@ -81,3 +81,15 @@ def test_after_a_jump_of_the_hosts_clock_jobs_do_not_wait_for_the_old_time(event
     offset[0] = timedelta(days=3)
     eventually(lambda: len(runs) == 3)
     clock.stop()
+
+
+def test_a_clock_that_is_set_56_years_ahead_makes_up_for_one_run_only(clock, eventually):
+    runs = []
+    clock.every(0.02, "tick", lambda: runs.append(1))
+    clock.start()
+    eventually(lambda: runs)
+    job = clock._scheduler.get_job("tick")
+    job.modify(next_run_time=datetime(1970, 1, 2, tzinfo=UTC))
+    before = len(runs)
+    eventually(lambda: len(runs) > before + 2, 3)
+    assert clock.jobs()[0].next_run_at > datetime.now(UTC) - timedelta(seconds=1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from device_drivers.base import EnrolOptions
+from host_controller.errors import StoreBrokenError, StoreBusyError, StoreCommitLostError, StoreFullError
 
 ANNA = "+420777123456"
 
@@ -146,3 +147,22 @@ def test_errors_have_one_shape(api):
     foreign = api.get("/api/v1/status", base_url="http://evil.example")
     assert foreign.status_code == 400
     assert "error" in foreign.json
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [
+        (StoreBusyError("held"), 503, "store_busy"),
+        (StoreFullError("full"), 507, "store_full"),
+        (StoreBrokenError("damaged"), 503, "store_broken"),
+        (StoreCommitLostError("lost"), 503, "store_commit_lost"),
+    ],
+)
+def test_trouble_with_the_database_has_its_own_status(api, store, monkeypatch, error, status, code):
+    def write(_):
+        raise error
+
+    monkeypatch.setattr(store, "write", write)
+    answer = api.post("/api/v1/messages", json={"number": "+420777123456", "text": "Ahoj"}, base_url="http://127.0.0.1")
+    assert (answer.status_code, answer.json["error"]["code"]) == (status, code)
+    assert int(answer.headers["Retry-After"]) > 0
