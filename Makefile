@@ -11,17 +11,24 @@ demo: $(VENV)/.runtime
 test: lint
 	$(BIN)/pytest $(ARGS)
 
-# The long runs: the daemon killed 20 times in mid-send, 100,000 hostile outputs, 10,000 texts through two shells.
+# The long runs: the daemon killed at every step of a send and at random (LONG=1: four times as often), random faults
+# for ten minutes (or HOURS=8), 10,000 messages without any; 2,000 histories of faults on modelled phones, 100,000
+# hostile outputs, 10,000 texts through two shells.
+# The kills go on where they were stopped; `rm build/crash.jsonl` starts them anew.
 soak: $(VENV)/.dev
-	SMSRACK_TEST_KILLS=20 SMSRACK_TEST_EXAMPLES=100000 SMSRACK_TEST_TEXTS=10000 $(BIN)/pytest --timeout 3600 \
-		tests/e2e/test_kill.py tests/unit/test_hostile_output.py tests/contract/test_quoting.py $(ARGS)
+	$(BIN)/python -m benchmarks.crash --legs $(if $(LONG),200,50) --random 10
+	$(BIN)/python -m benchmarks.soak $(if $(HOURS),--hours $(HOURS))
+	SMSRACK_TEST_KILLS=20 SMSRACK_TEST_MODEL_EXAMPLES=2000 SMSRACK_TEST_EXAMPLES=100000 SMSRACK_TEST_TEXTS=10000 \
+		$(BIN)/pytest --timeout 3600 tests/model tests/e2e/test_kill.py tests/unit/test_hostile_output.py tests/contract/test_quoting.py $(ARGS)
 
 # Measurements on simulated phones; they write docs/figures/ and the tables in docs.
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.transport
+	$(BIN)/python -m benchmarks.saturated
 
 faults: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.faults
+	$(BIN)/python -m benchmarks.delivery
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -43,6 +44,13 @@ def wait_for(condition: Callable[[], object], limit_s: float) -> float:
             raise TimeoutError(f"not reached within {limit_s} s")
         time.sleep(_STEP_S)
     return time.monotonic() - start_s
+
+
+def free_port() -> int:
+    """Give a TCP port of loopback that nobody uses now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 @contextmanager
