@@ -5,9 +5,10 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from device_drivers.base import EnrolOptions
 from device_drivers.errors import DriverError, SubmitRejectedError
@@ -21,6 +22,7 @@ from host_controller.messaging.reconciler import Reconciler
 from host_controller.messaging.sending import ClockReading, Idle, Sending
 from host_controller.messaging.sim_choice import SimChoice, Wait
 from host_controller.messaging.sweep import sweep_overdue
+from host_controller.rules.states import MessageState
 from host_controller.rules.timings import Timings
 from host_controller.settings import NewSimSettings, Settings
 from host_controller.store.backup import write_backup
@@ -128,6 +130,15 @@ class Bench:
                 .where(AttemptRecord.wire_id == wire_id)
             ).one_or_none()
         return row and Intent(*row)
+
+    def next_retry(self) -> datetime | None:
+        """When the next queued message that waits for another try may go; None where none waits."""
+        with self.store.reading() as session:
+            return session.scalar(
+                select(func.min(MessageRecord.not_before)).where(
+                    MessageRecord.state == MessageState.QUEUED, MessageRecord.not_before > self.clock()
+                )
+            )
 
     def sweep(self) -> int:
         return sweep_overdue(self.store, TIMINGS, self.clock())

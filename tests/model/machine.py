@@ -235,7 +235,10 @@ class Promise(RuleBasedStateMachine):
             if len(waits) == len(outcomes):
                 bench.clock.go_on(max(0.0, (min(waits) - bench.clock()).total_seconds()))
             # In the first quiet round an equal message may have been in flight, after which its twin may go.
-            is_quiet = not waits and air == sum(len(phone.air) for phone in bench.phones)
+            retry_at = bench.next_retry()
+            if retry_at is not None:
+                bench.clock.go_on((retry_at - bench.clock()).total_seconds())
+            is_quiet = not waits and retry_at is None and air == sum(len(phone.air) for phone in bench.phones)
             quiet_rounds = quiet_rounds + 1 if is_quiet else 0
             if quiet_rounds == 2:
                 break

@@ -86,4 +86,4 @@ def _queue_again_on_doubt(monkeypatch):
 def test_the_model_finds_it(mutate, promise, monkeypatch):
     mutate(monkeypatch)
     with pytest.raises(AssertionError, match=promise):
-        run(Promise, examples=200, steps=50, seed_number=7, shrink=False)
+        run(Promise, examples=100, steps=50, seed_number=7, shrink=False)
