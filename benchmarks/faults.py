@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.figures import machine, save
-from benchmarks.rack import cpu_s, wait_for
+from benchmarks.rack import cpu_s, free_port, wait_for
 from device_drivers.adb.address import ServerAddress
 from device_drivers.adb.listener import find_listener
 from host_controller.cli.simulated_rack import SimulatedRack, simulated_rack
@@ -138,7 +138,7 @@ def bench(*, port: int | None = None) -> Iterator[Bench]:
         config, data_dir = Path(name) / "smsrack.toml", Path(name) / "d"
         phones = ", ".join(f'"{serial}"' for serial in rack.phones)
         config.write_text(
-            f'data_dir = "{data_dir}"\n[web]\nport = {_free_port()}\n[phones]\nenrol_all = true\n'
+            f'data_dir = "{data_dir}"\n[web]\nport = {free_port()}\n[phones]\nenrol_all = true\n'
             f"[adb]\nusb = false\n{f'port = {port}' if port else ''}\nconnect = [{phones}]\n"
             f"[new_sims]\nparts_per_minute = {PER_MINUTE}\nparts_per_day = 100000\n"
         )
@@ -250,7 +250,7 @@ def flapping(made: Bench) -> dict[str, Any]:
 
 def squatter() -> dict[str, Any]:
     """An adb server of another version takes the port of ours: named, nothing lost, recovered when it leaves."""
-    port = _free_port()
+    port = free_port()
     noticed, recovered, named = [], [], 0
     with bench(port=port) as made:
         made.queue(SQUATS * 200)
@@ -296,12 +296,6 @@ def _foreign_server(port: int) -> socket.socket:
 
     threading.Thread(target=serve, daemon=True).start()
     return listener
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _row(name: str, trials: int, noticed: list[float], recovered: list[float]) -> dict[str, Any]:

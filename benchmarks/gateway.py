@@ -19,7 +19,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmarks.rack import wait_for
+from benchmarks.rack import free_port, wait_for
 from benchmarks.tally import Balance, balance, clearing_times, read_stored, whole_messages
 from device_drivers.adb.address import ServerAddress
 from device_drivers.adb.listener import find_listener
@@ -51,7 +51,7 @@ class Gateway:
         self._process: subprocess.Popen[bytes] | None = None
         phones = ", ".join(f'"{serial}"' for serial in rack.phones)
         self.config.write_text(
-            f'data_dir = "{self.data_dir}"\ntimings_scale = {SCALE}\n[web]\nport = {_free_port()}\n'
+            f'data_dir = "{self.data_dir}"\ntimings_scale = {SCALE}\n[web]\nport = {free_port()}\n'
             f"[phones]\nenrol_all = true\n[adb]\nusb = false\nconnect = [{phones}]\n"
             f"[new_sims]\nparts_per_minute = 3000\n{settings}"
         )
@@ -239,9 +239,3 @@ def kill(pid: int) -> None:
     """SIGKILL."""
     if pid:
         os.kill(pid, signal.SIGKILL)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

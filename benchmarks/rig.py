@@ -18,6 +18,7 @@ from typing import Any
 
 from benchmarks.ledger import Ledger, Verdict, check, find_in_log, read_record
 from benchmarks.nursery import Daemon, Nursery
+from benchmarks.rack import free_port
 from device_drivers.adb.address import ServerAddress
 from device_drivers.adb.server import AdbServer, find_adb
 from host_controller.cli.simulated_rack import SimulatedRack, simulated_rack
@@ -40,7 +41,7 @@ class Rig:
         self.database = self.data_dir / "smsrack.db"
         self._config = directory / "smsrack.toml"
         self._adb, self._per_minute = adb, per_minute
-        self._web_port = _free_port()
+        self._web_port = free_port()
         self.daemon: Daemon | None = None
 
     def start(self, *, scale: float, failpoint: str | None = None) -> Daemon:
@@ -218,9 +219,3 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.settimeout(self.timeout)
         self.sock.connect(str(self.path))
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
