@@ -36,6 +36,28 @@ class GuardLimit:
 
 
 @dataclass(frozen=True)
+class Reserve:
+    """What part of the hour, the day and the month of a SIM is kept for the upper classes, rounded down."""
+
+    otp_percent: int = 0
+    """Kept for `otp` alone."""
+    transactional_percent: int = 0
+    """Kept for `otp` and `transactional`, on top of the above."""
+
+    def __post_init__(self) -> None:
+        if min(self.otp_percent, self.transactional_percent) < 0 or self.otp_percent + self.transactional_percent > 99:
+            raise ValueError("a reserve is 0 to 99 percent in all")
+
+    def of(self, limit: int) -> tuple[int, int, int]:
+        """Parts of a limit that are kept from each class, by its rank."""
+        otp = limit * self.otp_percent // 100
+        return 0, otp, otp + limit * self.transactional_percent // 100
+
+
+NO_RESERVE = Reserve()
+
+
+@dataclass(frozen=True)
 class SimLimits:
     """The limits of one SIM."""
 
@@ -43,7 +65,16 @@ class SimLimits:
     parts_per_day: int | None
     guard: GuardLimit
     zone: ZoneInfo
-    """Whose midnight starts the day."""
+    """Whose midnight starts the day, and whose calendar the billing month."""
+    parts_per_hour: int | None = None
+    parts_per_month: int | None = None
+    recipients_per_month: int | None = None
+    """Different numbers that it may write to in a billing month."""
+    month_reset_day: int = 1
+    """The day (1 to 31) on which the billing month begins; in a shorter month its last day."""
+    jitter_percent: int = 0
+    """By how much at most a pause between two messages is lengthened, at random."""
+    reserve: Reserve = NO_RESERVE
 
 
 class SendHistory:

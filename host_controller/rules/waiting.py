@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
+
+# Two rules that close in turn could be asked for ever; a year of days is as far as any of them looks.
+_MOST_ROUNDS = 800
 
 
 class WaitReason(StrEnum):
@@ -12,8 +18,40 @@ class WaitReason(StrEnum):
     """The SIM sent a moment ago."""
     GUARD = "guard"
     """Android would show a dialog and hold the message."""
+    HOUR = "hour"
+    """The SIM's limit for an hour is spent."""
     QUOTA = "quota"
     """The SIM's limit for today is spent."""
+    MONTH = "month"
+    """The SIM's limit for this billing month is spent."""
+    RECIPIENTS = "recipients"
+    """The SIM has written to as many different numbers as its tariff allows in a billing month."""
+    RESERVE = "reserve"
+    """What the SIM may still send is kept for messages of a higher class."""
+    TOO_LONG = "too_long"
+    """The message has more parts than the SIM's limits, or its number's cap, ever leave room for."""
+    RECIPIENT_HOUR = "recipient_hour"
+    """The recipient got as many messages within the hour as anybody may."""
+    SAME_TEXT = "same_text"
+    """The same text has gone out suspiciously often; it looks like a program that runs wild."""
+    PREFIX_CAP = "prefix_cap"
+    """The cap of numbers that begin like this one is spent."""
+    SPEND_FUSE = "spend_fuse"
+    """It would cost more than may be spent; a person must release the fuse."""
+    QUIET_HOURS = "quiet_hours"
+    """It is too early, too late or a holiday where the recipient lives."""
+    NOT_BEFORE = "not_before"
+    """The sender asked for a later time."""
+    BATCH_PAUSED = "batch_paused"
+    """Its batch is paused."""
+    PAUSED = "paused"
+    """A person has paused the SIM, the phone or the whole rack."""
+    STICKY = "sticky"
+    """It waits for the SIM that the recipient knows."""
+    BUSY = "busy"
+    """The SIMs that may take it are handing over other messages."""
+    NO_ROUTE = "no_route"
+    """No SIM's recipient filter lets it through, or what the filter asks of the recipient is not known."""
     NO_SERVICE = "no_service"
     """No SIM of the phone has a network."""
     STOPPED = "stopped"
@@ -24,3 +62,63 @@ class WaitReason(StrEnum):
     """It comes from a backup: first every phone must say what it has sent since."""
     NO_PHONE = "no_phone"
     """No phone is ready."""
+
+
+class NeverReason(StrEnum):
+    """Why no phone of the rack could ever take a message."""
+
+    NO_SUCH_PHONE = "no_such_phone"
+    """The phone that it must leave from is not in the rack."""
+    NO_SUCH_SIM = "no_such_sim"
+    """None of the SIMs that it may leave from is in the rack."""
+    CONTRADICTION = "contradiction"
+    """The SIM that it must leave from is in another phone than the one that it must leave from."""
+    NO_MATCH = "no_match"
+    """The filter of every phone that it may leave from is against its recipient."""
+    TOO_LONG = "too_long"
+    """It has more parts than any SIM that it may leave from is ever allowed at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """What holds a message, and until when; None where no time can be told."""
+
+    until: datetime | None
+    reason: WaitReason
+
+
+def longest(waits: Iterable[Wait | None]) -> Wait | None:
+    """The wait that ends last, the first of those that end together; None where nothing holds."""
+    found: Wait | None = None
+    for wait in waits:
+        if wait is None or (found is not None and found.until is None):
+            continue
+        if found is None or wait.until is None or (found.until is not None and wait.until > found.until):
+            found = wait
+    return found
+
+
+def shortest(waits: Iterable[Wait]) -> Wait | None:
+    """The wait that ends first, the first of those that end together; None where there are none."""
+    found: Wait | None = None
+    for wait in waits:
+        if found is None or (wait.until is not None and (found.until is None or wait.until < found.until)):
+            found = wait
+    return found
+
+
+def settled(rules: Sequence[Callable[[datetime], Wait | None]], now: datetime) -> Wait | None:
+    """The first moment at which every rule allows it, and the rule that was last to; None where it may go now.
+
+    Each rule is asked what holds it at a moment and until when, and must hold it for all of that time. Rules that
+    open and close (quiet hours) are asked again at the moment that another one gives. No time where one of them has
+    none, or where they do not come together.
+    """
+    found: Wait | None = None
+    for _ in range(_MOST_ROUNDS):
+        at = now if found is None or found.until is None else found.until
+        wait = longest(rule(at) for rule in rules)
+        if wait is None or wait.until is None:
+            return wait or found
+        found = wait
+    return Wait(None, found.reason) if found else None
