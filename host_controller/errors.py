@@ -13,6 +13,7 @@
       NotUnknownError           leave it: what is not unknown settles itself
       NotRunningError           start the daemon
       IllegalTransitionError    a bug: nothing was changed
+      InvalidFilterError        correct the recipient filter where it says
       ConfigError               correct the settings or the command line
       DataDirectoryError        free the data directory or choose another
       StoreError                the database did not take it:
@@ -104,6 +105,12 @@ class IllegalTransitionError(ControllerError):
     """A message cannot change in this way."""
 
     code = "illegal_transition"
+
+
+class InvalidFilterError(ControllerError):
+    """A recipient filter cannot be read."""
+
+    code = "invalid_filter"
 
 
 class ConfigError(ControllerError):
