@@ -5,7 +5,19 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, DateTime, Dialect, ForeignKey, Index, MetaData, String, Text, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    MetaData,
+    String,
+    Text,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from sqlalchemy.types import TypeDecorator
 
@@ -72,6 +84,7 @@ class PhoneRecord(Base):
     removed_at: Mapped[datetime | None]
     inbox_date_ms: Mapped[int] = mapped_column(BigInteger)
     inbox_row_id: Mapped[int | None]
+    recipient_filter: Mapped[str | None]
     sims: Mapped[list[SimRecord]] = relationship(back_populates="phone", order_by="SimRecord.slot_index")
     checks: Mapped[list[PhoneCheckRecord]] = relationship(
         order_by="PhoneCheckRecord.id", cascade="all, delete-orphan", passive_deletes=True
@@ -95,6 +108,12 @@ class SimRecord(Base):
     stopped: Mapped[str | None]
     parts_per_minute: Mapped[int]
     parts_per_day: Mapped[int | None]
+    parts_per_hour: Mapped[int | None]
+    parts_per_month: Mapped[int | None]
+    recipients_per_month: Mapped[int | None]
+    month_reset_day: Mapped[int] = mapped_column(default=1)
+    jitter_percent: Mapped[int] = mapped_column(default=0)
+    zone: Mapped[str | None] = mapped_column(String(64))
     phone: Mapped[PhoneRecord] = relationship(back_populates="sims")
 
 
@@ -126,13 +145,64 @@ class PhoneEvent(Base):
     actor: Mapped[str] = mapped_column(String(160))
 
 
+class BatchRecord(Base):
+    """Messages that belong together: one class, one window, held and released as one."""
+
+    __tablename__ = "batch"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(128), unique=True)
+    message_class: Mapped[str] = mapped_column(String(16))
+    not_before: Mapped[datetime | None]
+    not_after: Mapped[datetime | None]
+    sim_mode: Mapped[str] = mapped_column(String(16), default="auto")
+    sim_ids: Mapped[list[int]] = mapped_column(JSON, default=list)
+    created_at: Mapped[datetime]
+    actor: Mapped[str] = mapped_column(String(160))
+
+
+class HoldRecord(Base):
+    """A person, or a fuse, lets something send nothing: since when, why, and who let it go on."""
+
+    __tablename__ = "hold"
+    __table_args__ = (Index("ix_hold_released_at", "released_at"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    scope: Mapped[str] = mapped_column(String(8))
+    target_id: Mapped[int | None]
+    kind: Mapped[str] = mapped_column(String(16))
+    reason: Mapped[str]
+    actor: Mapped[str] = mapped_column(String(160))
+    at: Mapped[datetime]
+    released_at: Mapped[datetime | None]
+    released_by: Mapped[str | None] = mapped_column(String(160))
+
+
+class RecipientRecord(Base):
+    """A number that was written to, and the SIM that it knows."""
+
+    __tablename__ = "recipient"
+
+    msisdn: Mapped[str] = mapped_column(String(20), primary_key=True)
+    sim_id: Mapped[int] = mapped_column(ForeignKey("sim.id"))
+    last_at: Mapped[datetime]
+
+
+_READY = text("state = 'queued' AND waiting_for IS NULL")
+_WAITING = text("state = 'queued' AND waiting_for IS NOT NULL")
+
+
 class MessageRecord(Base):
     """One message to one number."""
 
     __tablename__ = "message"
     __table_args__ = (
-        # The queue is taken in order of id, the states are counted, the lists are read newest first: one index.
+        # The states are counted, the lists are read newest first.
         Index("ix_message_state_id", "state", "id"),
+        # The heads of the queue, class by class; what waits for a time of its own stands in the other one.
+        Index("ix_message_ready", "message_class", "id", sqlite_where=_READY, postgresql_where=_READY),
+        Index("ix_message_waiting", "not_before", sqlite_where=_WAITING, postgresql_where=_WAITING),
+        Index("ix_message_batch_id_state", "batch_id", "state"),
         Index("ix_message_msisdn_state", "msisdn", "state"),
         Index("ix_message_changed_at", "changed_at"),
     )
@@ -146,9 +216,14 @@ class MessageRecord(Base):
     state: Mapped[str] = mapped_column(String(16))
     failure_code: Mapped[str | None] = mapped_column(String(32))
     error_message: Mapped[str | None]
+    batch_id: Mapped[int | None] = mapped_column(ForeignKey("batch.id"))
+    message_class: Mapped[str] = mapped_column(String(16), default="transactional")
+    only_phone_id: Mapped[int | None] = mapped_column(ForeignKey("phone.id"))
     only_sim_id: Mapped[int | None] = mapped_column(ForeignKey("sim.id"))
     sim_id: Mapped[int | None] = mapped_column(ForeignKey("sim.id"))
     not_before: Mapped[datetime | None]
+    waiting_for: Mapped[str | None] = mapped_column(String(16))
+    expires_at: Mapped[datetime | None]
     restored: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime]
     changed_at: Mapped[datetime]

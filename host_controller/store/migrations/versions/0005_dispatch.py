@@ -1,0 +1,81 @@
+"""What the dispatcher needs to know: batches, classes, holds, more limits of a SIM, and whom a phone may write to."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0005"
+down_revision = "0004"
+branch_labels = None
+depends_on = None
+
+_TIME = sa.DateTime(timezone=True)
+_READY = sa.text("state = 'queued' AND waiting_for IS NULL")
+_WAITING = sa.text("state = 'queued' AND waiting_for IS NOT NULL")
+
+
+def upgrade() -> None:
+    """What was queued before belongs to no batch, and counts as transactional."""
+    op.create_table(
+        "batch",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("name", sa.String(128), nullable=False),
+        sa.Column("message_class", sa.String(16), nullable=False),
+        sa.Column("not_before", _TIME),
+        sa.Column("not_after", _TIME),
+        sa.Column("sim_mode", sa.String(16), nullable=False),
+        sa.Column("sim_ids", sa.JSON(), nullable=False),
+        sa.Column("created_at", _TIME, nullable=False),
+        sa.Column("actor", sa.String(160), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_batch"),
+        sa.UniqueConstraint("name", name="uq_batch_name"),
+    )
+    op.create_table(
+        "hold",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("scope", sa.String(8), nullable=False),
+        sa.Column("target_id", sa.Integer()),
+        sa.Column("kind", sa.String(16), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("actor", sa.String(160), nullable=False),
+        sa.Column("at", _TIME, nullable=False),
+        sa.Column("released_at", _TIME),
+        sa.Column("released_by", sa.String(160)),
+        sa.PrimaryKeyConstraint("id", name="pk_hold"),
+    )
+    op.create_index("ix_hold_released_at", "hold", ["released_at"])
+    op.create_table(
+        "recipient",
+        sa.Column("msisdn", sa.String(20), nullable=False),
+        sa.Column("sim_id", sa.Integer(), nullable=False),
+        sa.Column("last_at", _TIME, nullable=False),
+        sa.PrimaryKeyConstraint("msisdn", name="pk_recipient"),
+        sa.ForeignKeyConstraint(["sim_id"], ["sim.id"], name="fk_recipient_sim_id"),
+    )
+    op.add_column("phone", sa.Column("recipient_filter", sa.Text()))
+    op.add_column("sim", sa.Column("parts_per_hour", sa.Integer()))
+    op.add_column("sim", sa.Column("parts_per_month", sa.Integer()))
+    op.add_column("sim", sa.Column("recipients_per_month", sa.Integer()))
+    op.add_column("sim", sa.Column("month_reset_day", sa.Integer(), nullable=False, server_default="1"))
+    op.add_column("sim", sa.Column("jitter_percent", sa.Integer(), nullable=False, server_default="0"))
+    op.add_column("sim", sa.Column("zone", sa.String(64)))
+    _add_columns_of_message()
+
+
+def _add_columns_of_message() -> None:
+    # Alembic adds no column with a foreign key to a table of SQLite, which itself can.
+    for column, table in (("batch_id", "batch"), ("only_phone_id", "phone")):
+        constraint = f"CONSTRAINT fk_message_{column} REFERENCES {table} (id)"
+        op.execute(f"ALTER TABLE message ADD COLUMN {column} INTEGER {constraint}")
+    op.add_column(
+        "message", sa.Column("message_class", sa.String(16), nullable=False, server_default="transactional")
+    )
+    op.add_column("message", sa.Column("waiting_for", sa.String(16)))
+    op.add_column("message", sa.Column("expires_at", _TIME))
+    op.execute("UPDATE message SET waiting_for = 'retry' WHERE state = 'queued' AND not_before IS NOT NULL")
+    op.create_index(
+        "ix_message_ready", "message", ["message_class", "id"], sqlite_where=_READY, postgresql_where=_READY
+    )
+    op.create_index("ix_message_waiting", "message", ["not_before"], sqlite_where=_WAITING, postgresql_where=_WAITING)
+    op.create_index("ix_message_batch_id_state", "message", ["batch_id", "state"])
