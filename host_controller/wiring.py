@@ -25,6 +25,7 @@ from host_controller.fleet.rack import PhoneFinder, Rack, SeenPhone
 from host_controller.inbox.receive import Inbox
 from host_controller.messaging.judgement import assume_old
 from host_controller.messaging.lanes import Lanes
+from host_controller.messaging.queue import Queue
 from host_controller.messaging.session import LaneServices
 from host_controller.messaging.sweep import sweep_overdue
 from host_controller.rules.timings import Timings
@@ -102,6 +103,7 @@ def build_controller(settings: Settings, data: DataDirectory) -> Controller:
     frameworks = FrameworkCache(data.frameworks)
     store = Store(settings.database or data.database)
     bells = Bells()
+    queue = Queue(bells)
     rack = Rack(
         AdbFinder(link), lambda serial: AndroidPhone(link, serial, frameworks), settings.adb.connect, timings, bells
     )
@@ -110,6 +112,7 @@ def build_controller(settings: Settings, data: DataDirectory) -> Controller:
         joining=Joining(rack, store, settings, utc_now),
         inbox=Inbox(store, settings.messages.home_region, utc_now),
         bells=bells,
+        queue=queue,
         settings=settings,
         timings=timings,
         clock=utc_now,

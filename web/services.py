@@ -54,7 +54,7 @@ class Services:
     def submit(self, drafts: Sequence[Draft], actor: str) -> list[Accepted | Rejected]:
         """Take messages in and wake the lanes."""
         outcomes = submit(self.store, self.settings.messages, drafts, now=self.clock(), actor=actor)
-        self.bells.ring()
+        self.bells.ring_in()
         return outcomes
 
     def settle(self, message_ids: Sequence[int], settlement: Settlement, actor: str, reason: str) -> None:

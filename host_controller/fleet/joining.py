@@ -6,6 +6,8 @@ import logging
 from collections.abc import Callable
 from datetime import datetime
 
+from sqlalchemy.orm import Session
+
 from device_drivers.base import Check, Enrolment, EnrolOptions, Verdict
 from host_controller.fleet.enrolment import Arrival, remembered_options, save_arrival
 from host_controller.fleet.phone import Enrolled, RackPhone
@@ -48,12 +50,20 @@ class Joining:
         # To go through the list again confirms nothing: a stop is lifted by `confirm` only.
         confirmed_by = _OPERATOR if invitation and not known else None
         arrival = Arrival(enrolment, checks, options, phone.view().usb_path, clock_ms, confirmed_by)
-        enrolled = self._store.write(
-            lambda session: save_arrival(
+        hardware_serial, may_be_new = enrolment.identity.hardware_serial, self._settings.phones.enrol_all or invitation
+
+        def work(session: Session) -> Enrolled | None:
+            if not may_be_new and remembered_options(session, hardware_serial) is None:
+                return None  # somebody has taken it out of the rack meanwhile
+            return save_arrival(
                 session, arrival, self._settings.new_sims, now=self._clock(), actor=f"lane {phone.serial}"
             )
-        )
+
+        enrolled = self._store.write(work)
         phone.invitation_is_done(invitation)
+        if enrolled is None:
+            phone.update(waits_for_consent=True, refusal=None)
+            return None
         phone.update(enrolled=enrolled, refusal=None, waits_for_consent=False)
         _log.info("phone %s (%s) joined with %s SIMs", phone.serial, enrolment.identity.model, len(enrolled.sims))
         for sim in enrolled.sims:

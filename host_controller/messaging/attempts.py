@@ -6,15 +6,14 @@ Functions here run inside a transaction of the store and change nothing else.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, or_, select, tuple_
+from sqlalchemy import bindparam, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from device_drivers.base import SentRow
-from host_controller.consent.opt_outs import opted_out
+from host_controller.messaging.queue import QueuedMessage
 from host_controller.messaging.transitions import change_state, note_event
 from host_controller.rules.states import (
     OPEN_ATTEMPTS,
@@ -25,8 +24,8 @@ from host_controller.rules.states import (
     MessageState,
 )
 from host_controller.rules.timings import Timings
-from host_controller.store.models import AttemptRecord, MessageRecord
-from host_controller.text.parts import cut_into_parts
+from host_controller.rules.waiting import WaitReason
+from host_controller.store.models import AttemptRecord, MessageEvent, MessageRecord, OptOutRecord
 
 # Confirmation is one query for all open attempts of a phone; more would make its answer ambiguous and long.
 MAX_UNCONFIRMED = 8
@@ -34,17 +33,6 @@ MAX_UNCONFIRMED = 8
 MAX_REJECTIONS = 3
 # A link that broke is not the message's fault: so often it may try again at once.
 _FREE_TRIES = 2
-_LOOK_AHEAD = 32
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """The message that a lane may take next."""
-
-    message_id: int
-    part_count: int
-    only_sim_id: int | None
-    """The SIM that it must leave from, or None for any."""
 
 
 @dataclass(frozen=True)
@@ -70,85 +58,80 @@ class Claim:
     """What the phone is told as message id; a function of the message and the attempt's number."""
     message_id: int
     msisdn: str = field(repr=False)
-    parts: tuple[str, ...] = field(repr=False)
+    text: str = field(repr=False)
 
 
-def next_candidate(
-    session: Session, phone_id: int, sim_ids: Collection[int], most_unproven: int, *, now: datetime, actor: str
-) -> Candidate | None:
-    """Give the oldest queued message that these SIMs may take; cancel those on the way that have opted out.
+def claim(
+    session: Session, message: QueuedMessage, sim_id: int, sender: Sender, *, now: datetime, actor: str
+) -> Claim | None:
+    """Bind a message to a SIM and write down, before the phone is touched, that it may send it.
 
-    A (number, text) that this phone has in flight is passed over: two equal rows could not be told apart.
+    None where it may not be taken: it is queued no more, or its recipient has opted out, for which it is cancelled.
     """
-    in_flight = session.execute(
-        select(MessageRecord.msisdn, MessageRecord.text)
-        .join(AttemptRecord, AttemptRecord.message_id == MessageRecord.id)
-        .where(AttemptRecord.phone_id == phone_id, AttemptRecord.state.in_(OPEN_ATTEMPTS))
-    ).all()
-    if len(in_flight) >= most_unproven:
+    connection = session.connection()
+    values = {"message": message.message_id, "sim": sim_id, "now": now, "number": message.msisdn}
+    if connection.execute(_HAS_OPTED_OUT, values).first() is not None:
+        record = session.get_one(MessageRecord, message.message_id)
+        if record.state == MessageState.QUEUED:
+            _cancel_opted_out(session, record, now, actor)
         return None
-    query = (
-        select(MessageRecord)
-        .where(
-            MessageRecord.state == MessageState.QUEUED,
-            MessageRecord.restored.is_(False),
-            or_(MessageRecord.not_before.is_(None), MessageRecord.not_before <= now),
-            or_(MessageRecord.only_sim_id.is_(None), MessageRecord.only_sim_id.in_(sim_ids)),
-            tuple_(MessageRecord.msisdn, MessageRecord.text).not_in(in_flight),
-        )
-        .order_by(MessageRecord.id)
-        .limit(_LOOK_AHEAD)
+    if connection.execute(_TAKE, values).rowcount != 1:
+        return None
+    n = message.last_n + 1
+    event = {
+        "message_id": message.message_id,
+        "at": now,
+        "old_state": MessageState.QUEUED,
+        "new_state": MessageState.SUBMITTING,
+        "actor": actor,
+        "reason": f"attempt {n}",
+    }
+    connection.execute(insert(MessageEvent), event)
+    name = wire_id(message.uid, n)
+    attempt = {
+        "message_id": message.message_id,
+        "n": n,
+        "wire_id": name,
+        "phone_id": sender.phone_id,
+        "sim_id": sim_id,
+        "part_count": message.parts,
+        "state": AttemptState.INTENT,
+        "intent_at": now,
+        "phone_clock_ms": sender.phone_clock_ms,
+        "clock_offset_ms": sender.clock_offset_ms,
+        "boot_id": sender.boot_id,
+        "host": sender.host,
+        "epoch": sender.epoch,
+    }
+    attempt_id = connection.execute(insert(AttemptRecord).returning(AttemptRecord.id), attempt).scalar_one()
+    return Claim(attempt_id, name, message.message_id, message.msisdn, message.text)
+
+
+_HAS_OPTED_OUT = select(OptOutRecord.id).where(OptOutRecord.msisdn == bindparam("number"))
+_TAKE = (
+    update(MessageRecord)
+    .where(MessageRecord.id == bindparam("message"), MessageRecord.state == MessageState.QUEUED)
+    .where(MessageRecord.waiting_for.is_(None), MessageRecord.restored.is_(False))
+    .values(
+        state=MessageState.SUBMITTING,
+        sim_id=bindparam("sim"),
+        changed_at=bindparam("now", type_=MessageRecord.changed_at.type),
+        failure_code=None,
+        error_message=None,
     )
-    while queued := session.scalars(query).all():
-        refused = opted_out(session, [message.msisdn for message in queued])
-        for message in queued:
-            if message.msisdn not in refused:
-                return Candidate(message.id, message.part_count, message.only_sim_id)
-            _cancel_opted_out(session, message, now, actor)
-        session.flush()
-    return None
-
-
-def is_queue_empty(session: Session) -> bool:
-    """Tell whether nothing is queued at all."""
-    query = select(MessageRecord.id).where(MessageRecord.state == MessageState.QUEUED).limit(1)
-    return session.scalar(query) is None
-
-
-def record_intent(
-    session: Session, candidate: Candidate, sim_id: int, sender: Sender, *, now: datetime, actor: str
-) -> Claim:
-    """Bind the candidate to a SIM and write down, before the phone is touched, that it may send it."""
-    message = session.get_one(MessageRecord, candidate.message_id)
-    n = 1 + _last_n(session, message.id)
-    change_state(session, message, MessageState.SUBMITTING, now=now, actor=actor, reason=f"attempt {n}")
-    message.sim_id = sim_id
-    attempt = AttemptRecord(
-        message_id=message.id,
-        n=n,
-        wire_id=wire_id(message.uid, n),
-        phone_id=sender.phone_id,
-        sim_id=sim_id,
-        part_count=message.part_count,
-        state=AttemptState.INTENT,
-        intent_at=now,
-        phone_clock_ms=sender.phone_clock_ms,
-        clock_offset_ms=sender.clock_offset_ms,
-        boot_id=sender.boot_id,
-        host=sender.host,
-        epoch=sender.epoch,
-    )
-    session.add(attempt)
-    session.flush()
-    return Claim(attempt.id, attempt.wire_id, message.id, message.msisdn, cut_into_parts(message.text).texts)
+)
 
 
 def note_returned(session: Session, attempt_id: int, phone_clock_ms: int) -> None:
     """Note that the framework's call returned, with the phone's clock at that call. Not a proof of sending."""
-    attempt = session.get_one(AttemptRecord, attempt_id)
-    if attempt.state == AttemptState.INTENT:
-        attempt.state = AttemptState.RETURNED
-        attempt.phone_clock_ms = phone_clock_ms
+    session.connection().execute(_RETURNED, {"attempt": attempt_id, "clock_ms": phone_clock_ms})
+
+
+_RETURNED = (
+    update(AttemptRecord)
+    .where(AttemptRecord.id == bindparam("attempt"), AttemptRecord.state == AttemptState.INTENT)
+    .values(state=AttemptState.RETURNED, phone_clock_ms=bindparam("clock_ms"))
+)
 
 
 @dataclass(frozen=True)
@@ -187,7 +170,9 @@ def settle_not_sent(session: Session, attempt_id: int, verdict: Verdict, timings
     change_state(session, message, MessageState.QUEUED, now=verdict.now, actor=verdict.actor, reason=verdict.reason)
     message.sim_id = None
     tries = max(rejections, _count_not_sent(session, message.id) - _FREE_TRIES)
-    message.not_before = verdict.now + timedelta(seconds=timings.retry_after_s(tries)) if tries > 0 else None
+    if tries > 0:
+        message.not_before = verdict.now + timedelta(seconds=timings.retry_after_s(tries))
+        message.waiting_for = WaitReason.RETRY
 
 
 def settle_sent(session: Session, attempt_id: int, row: SentRow, *, now: datetime, actor: str) -> None:

@@ -43,6 +43,8 @@ class Round:
     new_inbound: int
     unproven: int
     """Open attempts that still lack their proof."""
+    sighted: bool
+    """A row of an open attempt was seen for the first time: a second look proves it."""
     late_sighted: bool
     """A row of an attempt that was given up was seen for the first time: a second look should come soon."""
 
@@ -91,8 +93,9 @@ class Confirmation:
             failpoint("proof.after")
         settled = {*judgement.confirmed, *judgement.withdrawn}
         still_open = sum(attempt.is_open and attempt.attempt_id not in settled for attempt in wanted)
+        sighted = any(attempt.is_open and attempt.attempt_id in judgement.sighted for attempt in wanted)
         late_sighted = any(not attempt.is_open and attempt.attempt_id in judgement.sighted for attempt in wanted)
-        return Round(rows.phone_clock_ms, new_inbound, still_open, late_sighted)
+        return Round(rows.phone_clock_ms, new_inbound, still_open, sighted, late_sighted)
 
     def read_radio(self, driver: PhoneDriver, phone_id: int) -> Round:
         """Do one round on a phone whose messages cannot be read: the radio's answers are the only witness.
@@ -104,7 +107,7 @@ class Confirmation:
             waiting = unproven.open_attempts(session, phone_id)
         clock_ms = driver.read_clock_ms()
         still_open = sum(not self._ask_radio(driver, attempt) for attempt in waiting)
-        return Round(clock_ms, 0, still_open, late_sighted=False)
+        return Round(clock_ms, 0, still_open, sighted=False, late_sighted=False)
 
     def ask_radio_for_rowless(self, driver: PhoneDriver, phone_id: int) -> None:
         """Look in the radio's log for messages whose row is overdue. Raises as `read_radio`."""

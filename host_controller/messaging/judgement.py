@@ -87,4 +87,4 @@ def _close(
     failure = FailureCode.ASSUMED if new is MessageState.FAILED else None
     change_state(session, message, new, now=now, actor=actor, reason=reason, failure=failure)
     if new is MessageState.QUEUED:
-        message.sim_id = message.not_before = None
+        message.sim_id = message.not_before = message.waiting_for = None

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
 from sqlalchemy.orm import Session
 
@@ -16,11 +17,14 @@ from device_drivers.failpoints import failpoint
 from host_controller.fleet.phone import Enrolled, RackSim
 from host_controller.messaging import attempts, unproven
 from host_controller.messaging.attempts import Claim, Sender, Verdict
+from host_controller.messaging.queue import Queue, QueuedMessage
 from host_controller.messaging.sim_choice import SimChoice, Wait
 from host_controller.rules.states import Evidence
 from host_controller.rules.timings import Timings
 from host_controller.store.store import Store
+from host_controller.text.parts import cut_into_parts
 
+T = TypeVar("T")
 _log = logging.getLogger(__name__)
 _HOST = socket.gethostname()
 
@@ -43,6 +47,14 @@ class ClockReading:
 class Idle:
     """There is nothing that this phone may take."""
 
+    until: datetime | None = None
+    """When the first message is due that waits for a time; None where none does."""
+
+
+@dataclass(frozen=True)
+class Full:
+    """As many messages as may be are in the phone's hands; some must be proven first."""
+
 
 class Sending:
     """Sends through one phone, from one thread."""
@@ -50,6 +62,7 @@ class Sending:
     def __init__(
         self,
         store: Store,
+        queue: Queue,
         enrolled: Enrolled,
         choice: SimChoice,
         timings: Timings,
@@ -57,6 +70,7 @@ class Sending:
         actor: str,
     ) -> None:
         self._store = store
+        self._queue = queue
         self._enrolled = enrolled
         self._timings = timings
         self._sim_ids = [sim.sim_id for sim in enrolled.usable_sims]
@@ -65,29 +79,44 @@ class Sending:
         self._choice = choice
         self._clock = clock
         self._actor = actor
+        self._in_flight: dict[int, tuple[str, str]] = {}
+        self._most = 1
+        self.look_again()
+
+    def look_again(self) -> None:
+        """Learn what is in the phone's hands now: some of it was proven, or given up."""
+        with self._store.reading() as session:
+            self._in_flight = unproven.contents_in_flight(session, self._enrolled.phone_id)
+            # While the last one ended without proof, one more at a time is enough to find out.
+            is_trusted = unproven.last_was_proven(session, self._enrolled.phone_id)
+        self._most = self._most_unproven if is_trusted else 1
 
     def send_next(
         self, driver: PhoneDriver, phone_clock: ClockReading, usable_slots: frozenset[int]
-    ) -> Idle | Wait | None:
+    ) -> Idle | Full | Wait | None:
         """Send one message, or say why none goes now; None means that one was handed over.
 
         Raises SubmitError after what it means is on record.
         """
-        # Both looks spare a hundred lanes the wait for the only writer.
-        with self._store.reading() as session:
-            if attempts.is_queue_empty(session):
-                return Idle()
-        blocked = self._choice.choose(1, self._clock(), usable_slots)
+        # These looks spare a hundred lanes the wait for the only writer.
+        if len(self._in_flight) >= self._most:
+            return Full()
+        now = self._clock()
+        if self._queue.is_empty(self._enrolled.phone_id, self._sim_ids, now):
+            return Idle(self._queue.due_at)
+        blocked = self._choice.choose(1, now, usable_slots)
         if isinstance(blocked, Wait):
             return blocked  # no SIM may send even a single part
         failpoint("intent.before")
-        taken = self._store.write(lambda session: self._take(session, phone_clock, usable_slots))
+        taken = self._write(lambda session: self._take(session, phone_clock, usable_slots))
         if isinstance(taken, (Idle, Wait)):
             return taken
         failpoint("intent.after")
         claim, sim = taken
-        self._choice.note(sim, self._clock(), len(claim.parts))
-        receipt = self._hand_over(driver, claim, sim)
+        parts = cut_into_parts(claim.text).texts
+        self._choice.note(sim, self._clock(), len(parts))
+        self._in_flight[claim.attempt_id] = (claim.msisdn, claim.text)
+        receipt = self._hand_over(driver, claim, sim, parts)
         failpoint("returned.before")
         self._store.write(lambda session: attempts.note_returned(session, claim.attempt_id, receipt.phone_clock_ms))
         failpoint("returned.after")
@@ -97,21 +126,20 @@ class Sending:
         """Attempts turned out to have sent nothing: take every SIM's limits from the record again."""
         with self._store.reading() as session:
             self._choice.reload_all(session, self._clock())
+        self._queue.forget()
+        self.look_again()
+
+    def _write(self, work: Callable[[Session], T]) -> T:
+        try:
+            return self._store.write(work)
+        except BaseException:
+            self._queue.forget()
+            raise
 
     def _take(
         self, session: Session, phone_clock: ClockReading, usable_slots: frozenset[int]
     ) -> Idle | Wait | tuple[Claim, RackSim]:
         now = self._clock()
-        # While the last one ended without proof, one more at a time is enough to find out.
-        most = self._most_unproven if unproven.last_was_proven(session, self._enrolled.phone_id) else 1
-        candidate = attempts.next_candidate(
-            session, self._enrolled.phone_id, self._sim_ids, most, now=now, actor=self._actor
-        )
-        if candidate is None:
-            return Idle()
-        choice = self._choice.choose(candidate.part_count, now, usable_slots, candidate.only_sim_id)
-        if isinstance(choice, Wait):
-            return choice
         sender = Sender(
             self._enrolled.phone_id,
             _HOST,
@@ -120,12 +148,32 @@ class Sending:
             phone_clock.phone_ms,
             phone_clock.offset_ms,
         )
-        claim = attempts.record_intent(session, candidate, choice.sim_id, sender, now=now, actor=self._actor)
-        return claim, choice
+        soonest: Wait | None = None
+        for message in self._queue.messages(session, self._enrolled.phone_id, self._sim_ids, now):
+            choice = self._judge(message, now, usable_slots)
+            if isinstance(choice, RackSim):
+                claim = attempts.claim(session, message, choice.sim_id, sender, now=now, actor=self._actor)
+                self._queue.drop(message)
+                if claim is not None:
+                    return claim, choice
+            elif choice is not None and (soonest is None or choice.until < soonest.until):
+                soonest = choice
+        return soonest or Idle(self._queue.due_at)
 
-    def _hand_over(self, driver: PhoneDriver, claim: Claim, sim: RackSim) -> SubmitReceipt:
+    def _judge(self, message: QueuedMessage, now: datetime, usable_slots: frozenset[int]) -> RackSim | Wait | None:
+        """Give the SIM for a message, or what it waits for; None where it is not for this phone, or not now."""
+        if message.only_phone_id not in (None, self._enrolled.phone_id):
+            return None
+        if message.only_sim_id is not None and message.only_sim_id not in self._sim_ids:
+            return None
+        # Two equal rows could not be told apart.
+        if (message.msisdn, message.text) in self._in_flight.values():
+            return None
+        return self._choice.choose(message.parts, now, usable_slots, message.only_sim_id)
+
+    def _hand_over(self, driver: PhoneDriver, claim: Claim, sim: RackSim, parts: Sequence[str]) -> SubmitReceipt:
         try:
-            return driver.submit(claim.wire_id, sim.sim, claim.msisdn, claim.parts)
+            return driver.submit(claim.wire_id, sim.sim, claim.msisdn, parts)
         except NotSubmittedError as error:
             self._give_back(claim, sim, f"not handed over: {error.reason}", Evidence.LINK)
             raise
@@ -146,4 +194,6 @@ class Sending:
 
         failpoint("not_sent.before")
         self._store.write(work)
+        self._queue.forget()
+        self._in_flight.pop(claim.attempt_id, None)
         failpoint("not_sent.after")

@@ -21,8 +21,9 @@ from host_controller.fleet.phone import Enrolled, RackPhone
 from host_controller.messaging import attempts, unproven
 from host_controller.messaging.confirmation import Confirmation, Receiver
 from host_controller.messaging.journal_care import JournalCare
+from host_controller.messaging.queue import Queue
 from host_controller.messaging.reconciler import Reconciler
-from host_controller.messaging.sending import ClockReading, Idle, Sending
+from host_controller.messaging.sending import ClockReading, Full, Idle, Sending
 from host_controller.messaging.sim_choice import SimChoice, Wait
 from host_controller.rules.timings import Timings
 from host_controller.rules.waiting import WaitReason
@@ -45,6 +46,7 @@ class LaneServices:
     joining: Joining
     inbox: Receiver
     bells: Bells
+    queue: Queue
     settings: Settings
     timings: Timings
     clock: Callable[[], datetime]
@@ -88,9 +90,13 @@ class PhoneSession:
         self._has_doubts = True
         self._confirmation = Confirmation(services.store, services.inbox, services.timings, services.clock, actor)
         choice = SimChoice(services.store, enrolled, services.settings.zone, services.clock())
-        self._sending = Sending(services.store, enrolled, choice, services.timings, services.clock, actor)
+        self._sending = Sending(
+            services.store, services.queue, enrolled, choice, services.timings, services.clock, actor
+        )
         self._trust_anew()
+        # A phone that has nothing to do is read when the clock says so.
         self._next_read_s = math.inf
+        self._has_sent_since_look = False
         self._next_late_round_s = 0.0
         self._active_until_s = 0.0
         self._is_sending = False
@@ -150,13 +156,19 @@ class PhoneSession:
         self._note_clock(result.phone_clock_ms)
         if result.new_inbound:
             self._active_until_s = now_s + self._timings.active_after_inbound_s
-        self._schedule_read(result.unproven > 0 or now_s < self._active_until_s or self._is_sending)
+        self._has_sent_since_look = False
+        self._sending.look_again()
+        if result.sighted:
+            self._schedule_read(self._timings.second_read_s)
+        elif result.unproven or now_s < self._active_until_s or self._is_sending:
+            self._schedule_read(self._timings.read_active_s)
+        else:
+            self._next_read_s = math.inf
         if not self._stop_refused_sims():
             self._hold_if_unproven()
 
-    def _schedule_read(self, active: bool) -> None:
-        """A phone that has nothing to do is read when the clock says so."""
-        self._next_read_s = time.monotonic() + self._timings.read_active_s if active else math.inf
+    def _schedule_read(self, pause_s: float) -> None:
+        self._next_read_s = time.monotonic() + pause_s
 
     def _read_health(self) -> None:
         self._asked.health.clear()
@@ -184,12 +196,24 @@ class PhoneSession:
         # While messages wait for their pace, a STOP must be seen soon: each round may spare somebody one.
         self._is_sending = outcome is None or (isinstance(outcome, Wait) and outcome.reason in _PACED)
         if self._is_sending and self._next_read_s == math.inf:
-            self._schedule_read(active=True)
+            self._schedule_read(self._timings.read_active_s)
         if isinstance(outcome, Wait):
             self._phone.update(waiting_for=outcome.reason, waiting_until=outcome.until)
-            return (outcome.until - self._services.clock()).total_seconds()
+            return self._seconds_to(outcome.until)
         self._phone.update(waiting_for=None, waiting_until=None)
-        return pause_s if isinstance(outcome, Idle) else 0
+        if isinstance(outcome, Full):
+            # Nothing goes out before a look at what is there: it need not wait for its turn.
+            if self._has_sent_since_look:
+                self._asked.read.set()
+                return 0
+            return pause_s
+        self._has_sent_since_look = self._has_sent_since_look or outcome is None
+        if isinstance(outcome, Idle):
+            return pause_s if outcome.until is None else min(pause_s, self._seconds_to(outcome.until))
+        return 0
+
+    def _seconds_to(self, at: datetime) -> float:
+        return (at - self._services.clock()).total_seconds()
 
     def _usable_slots(self) -> frozenset[int]:
         """Slots whose radio is in service, as far as the phone says."""

@@ -44,6 +44,16 @@ def open_attempts(session: Session, phone_id: int, *, intent_before: datetime | 
     return _unproven(session, phone_id, wanted)
 
 
+def contents_in_flight(session: Session, phone_id: int) -> dict[int, tuple[str, str]]:
+    """Give attempt id -> (number, text) of the phone's open attempts."""
+    rows = session.execute(
+        select(AttemptRecord.id, MessageRecord.msisdn, MessageRecord.text)
+        .join(MessageRecord, AttemptRecord.message_id == MessageRecord.id)
+        .where(AttemptRecord.phone_id == phone_id, AttemptRecord.state.in_(OPEN_ATTEMPTS))
+    )
+    return {id_: (msisdn, text) for id_, msisdn, text in rows}
+
+
 def unknown_attempts(session: Session, phone_id: int, *, before: datetime) -> list[UnprovenAttempt]:
     """Give the phone's attempts that were given up before a moment and whose message is unknown still."""
     return _unproven(

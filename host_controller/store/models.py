@@ -188,8 +188,12 @@ class RecipientRecord(Base):
     last_at: Mapped[datetime]
 
 
-_READY = text("state = 'queued' AND waiting_for IS NULL")
-_WAITING = text("state = 'queued' AND waiting_for IS NOT NULL")
+# Conditions of partial indexes. A query says them word for word, since a database compares them, and no parameters.
+_READY = "state = 'queued' AND waiting_for IS NULL"
+READY_FREE = text(f"{_READY} AND only_sim_id IS NULL AND only_phone_id IS NULL")
+READY_OF_SIM = text(f"{_READY} AND only_sim_id IS NOT NULL")
+READY_OF_PHONE = text(f"{_READY} AND only_phone_id IS NOT NULL")
+WAITING = text("state = 'queued' AND waiting_for IS NOT NULL")
 
 
 class MessageRecord(Base):
@@ -199,9 +203,17 @@ class MessageRecord(Base):
     __table_args__ = (
         # The states are counted, the lists are read newest first.
         Index("ix_message_state_id", "state", "id"),
-        # The heads of the queue, class by class; what waits for a time of its own stands in the other one.
-        Index("ix_message_ready", "message_class", "id", sqlite_where=_READY, postgresql_where=_READY),
-        Index("ix_message_waiting", "not_before", sqlite_where=_WAITING, postgresql_where=_WAITING),
+        # The heads of the queue: for any SIM, class by class; for one SIM or phone; and what is not looked at yet.
+        Index("ix_message_ready_free", "message_class", "id", sqlite_where=READY_FREE, postgresql_where=READY_FREE),
+        Index("ix_message_ready_of_sim", "only_sim_id", "id", sqlite_where=READY_OF_SIM, postgresql_where=READY_OF_SIM),
+        Index(
+            "ix_message_ready_of_phone",
+            "only_phone_id",
+            "id",
+            sqlite_where=READY_OF_PHONE,
+            postgresql_where=READY_OF_PHONE,
+        ),
+        Index("ix_message_waiting", "not_before", sqlite_where=WAITING, postgresql_where=WAITING),
         Index("ix_message_batch_id_state", "batch_id", "state"),
         Index("ix_message_msisdn_state", "msisdn", "state"),
         Index("ix_message_changed_at", "changed_at"),

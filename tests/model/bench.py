@@ -18,8 +18,9 @@ from host_controller.fleet.phone import Enrolled
 from host_controller.inbox.receive import Inbox
 from host_controller.messaging.confirmation import Confirmation
 from host_controller.messaging.journal_care import JournalCare
+from host_controller.messaging.queue import Queue
 from host_controller.messaging.reconciler import Reconciler
-from host_controller.messaging.sending import ClockReading, Idle, Sending
+from host_controller.messaging.sending import ClockReading, Full, Idle, Sending
 from host_controller.messaging.sim_choice import SimChoice, Wait
 from host_controller.messaging.sweep import sweep_overdue
 from host_controller.rules.states import MessageState
@@ -114,7 +115,9 @@ class Bench:
     def _open(self) -> None:
         self.store = FailingStore(self.database, self.failpoints)
         self.inbox = Inbox(self.store, SETTINGS.messages.home_region, self.clock)
-        self.services = Services(self.store, None, Bells(), SETTINGS, self.clock)
+        self.bells = Bells()
+        self.queue = Queue(self.bells)
+        self.services = Services(self.store, None, self.bells, SETTINGS, self.clock)
 
     def add_phone(self, *, can_read_sms: bool, has_radio_log: bool) -> None:
         name = f"model-{len(self.phones)}"
@@ -146,6 +149,7 @@ class Bench:
     def kill(self) -> None:
         """What is in memory is gone."""
         self.failpoints.disarm()
+        self.queue.forget()
         for lane in self.lanes:
             lane.forget()
 
@@ -176,7 +180,7 @@ class LaneSteps:
         """The link was lost or the daemon has ended: it starts over with the phone."""
         self.enrolled = None
 
-    def step(self, *, late: bool = False) -> Idle | Wait | None:
+    def step(self, *, late: bool = False) -> Idle | Full | Wait | None:
         """Do the most urgent thing; give what came of a send, None for anything else."""
         try:
             return self._step(late)
@@ -195,7 +199,7 @@ class LaneSteps:
             if self.enrolled is None or self.has_doubts or self.must_read:
                 self.step(late=late)
 
-    def send(self) -> Idle | Wait | None:
+    def send(self) -> Idle | Full | Wait | None:
         """Take steps until one of them was to send, or one failed."""
         while self.enrolled is None or self.has_doubts or self.must_read:
             before = self._progress()
@@ -208,7 +212,7 @@ class LaneSteps:
         joined = self.enrolled is not None
         return joined, joined and not self.has_doubts, joined and not self.must_read
 
-    def _step(self, late: bool) -> Idle | Wait | None:
+    def _step(self, late: bool) -> Idle | Full | Wait | None:
         if self.enrolled is None:
             self._join()
             return None
@@ -241,7 +245,7 @@ class LaneSteps:
             bench.store, bench.inbox, TIMINGS, bench.clock, "lane", lambda: bench.clock.elapsed_s
         )
         choice = SimChoice(bench.store, enrolled, SETTINGS.zone, bench.clock())
-        self._sending = Sending(bench.store, enrolled, choice, TIMINGS, bench.clock, "lane")
+        self._sending = Sending(bench.store, bench.queue, enrolled, choice, TIMINGS, bench.clock, "lane")
         self.has_doubts = self.must_read = True
         self.enrolled = enrolled
 
@@ -252,6 +256,7 @@ class LaneSteps:
                 self._confirmation.ask_radio_for_rowless(self.phone, self.enrolled.phone_id)
         else:
             found = self._confirmation.read_radio(self.phone, self.enrolled.phone_id)
+        self._sending.look_again()
         self._phone_clock = ClockReading.at(found.phone_clock_ms, self._bench.clock())
 
 

@@ -19,6 +19,7 @@ from host_controller.fleet.joining import Joining
 from host_controller.fleet.rack import Rack, SeenPhone
 from host_controller.inbox.receive import Inbox
 from host_controller.messaging.lane import Lane
+from host_controller.messaging.queue import Queue
 from host_controller.messaging.session import LaneServices
 from host_controller.messaging.submit import Accepted, Draft, submit
 from host_controller.messaging.sweep import sweep_overdue
@@ -77,6 +78,7 @@ class TestRack:
             Joining(self.rack, self.store, settings, utc_now),
             self.inbox,
             self.bells,
+            Queue(self.bells),
             settings,
             self.timings,
             utc_now,

@@ -11,8 +11,13 @@ branch_labels = None
 depends_on = None
 
 _TIME = sa.DateTime(timezone=True)
-_READY = sa.text("state = 'queued' AND waiting_for IS NULL")
-_WAITING = sa.text("state = 'queued' AND waiting_for IS NOT NULL")
+_READY = "state = 'queued' AND waiting_for IS NULL"
+_INDEXES = {
+    "ready_free": (["message_class", "id"], f"{_READY} AND only_sim_id IS NULL AND only_phone_id IS NULL"),
+    "ready_of_sim": (["only_sim_id", "id"], f"{_READY} AND only_sim_id IS NOT NULL"),
+    "ready_of_phone": (["only_phone_id", "id"], f"{_READY} AND only_phone_id IS NOT NULL"),
+    "waiting": (["not_before"], "state = 'queued' AND waiting_for IS NOT NULL"),
+}
 
 
 def upgrade() -> None:
@@ -68,14 +73,11 @@ def _add_columns_of_message() -> None:
     for column, table in (("batch_id", "batch"), ("only_phone_id", "phone")):
         constraint = f"CONSTRAINT fk_message_{column} REFERENCES {table} (id)"
         op.execute(f"ALTER TABLE message ADD COLUMN {column} INTEGER {constraint}")
-    op.add_column(
-        "message", sa.Column("message_class", sa.String(16), nullable=False, server_default="transactional")
-    )
+    op.add_column("message", sa.Column("message_class", sa.String(16), nullable=False, server_default="transactional"))
     op.add_column("message", sa.Column("waiting_for", sa.String(16)))
     op.add_column("message", sa.Column("expires_at", _TIME))
     op.execute("UPDATE message SET waiting_for = 'retry' WHERE state = 'queued' AND not_before IS NOT NULL")
-    op.create_index(
-        "ix_message_ready", "message", ["message_class", "id"], sqlite_where=_READY, postgresql_where=_READY
-    )
-    op.create_index("ix_message_waiting", "message", ["not_before"], sqlite_where=_WAITING, postgresql_where=_WAITING)
+    for name, (columns, condition) in _INDEXES.items():
+        where = sa.text(condition)
+        op.create_index(f"ix_message_{name}", "message", columns, sqlite_where=where, postgresql_where=where)
     op.create_index("ix_message_batch_id_state", "message", ["batch_id", "state"])

@@ -1,0 +1,211 @@
+"""The heads of the queue, held in memory between claims: a rack asks for its next message hundreds of times a second.
+
+Only works of the store's one writer look into it, so nothing changes under a claim. What it holds is a hint: a claim
+takes a message by a guarded update, and drops the hint where that finds the message gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from heapq import merge
+from typing import Any
+
+from sqlalchemy import Select, TextClause, func, select, text, update
+from sqlalchemy.orm import Session
+
+from host_controller.events import Bells, Counts
+from host_controller.rules.classes import MessageClass
+from host_controller.store.models import (
+    READY_FREE,
+    READY_OF_PHONE,
+    READY_OF_SIM,
+    WAITING,
+    AttemptRecord,
+    MessageRecord,
+)
+
+_WINDOW = 256
+# How far behind its window a claim looks for a message that its SIMs may take.
+_DEEPEST = 8 * _WINDOW
+_DUE_AT_ONCE = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedMessage:
+    """A message that may go as soon as a SIM may send it."""
+
+    message_id: int
+    uid: int
+    msisdn: str = field(repr=False)
+    text: str = field(repr=False)
+    parts: int
+    message_class: MessageClass
+    created_at: datetime
+    batch_id: int | None
+    only_phone_id: int | None
+    only_sim_id: int | None
+    expires_at: datetime | None
+    last_n: int
+    """Attempts that were made so far."""
+
+
+class Queue:
+    """What waits, for all lanes."""
+
+    def __init__(self, bells: Bells) -> None:
+        self._bells = bells
+        self._seen: Counts | None = None
+        self._windows: dict[_Key, _Window] = {}
+        self._due_at: datetime | None = None
+
+    def is_empty(self, phone_id: int, sim_ids: Collection[int], now: datetime) -> bool:
+        """Tell, from any thread and without the database, whether surely nothing is there for a phone."""
+        if self._seen != self._bells.counts or (self._due_at is not None and self._due_at <= now):
+            return False
+        windows = [self._windows.get(key) for key in _keys(phone_id, sim_ids)]
+        return all(window is not None and window.is_whole and not window.messages for window in windows)
+
+    @property
+    def due_at(self) -> datetime | None:
+        """When the first of the messages is due that wait for a time; None where none does."""
+        return self._due_at
+
+    def messages(
+        self, session: Session, phone_id: int, sim_ids: Collection[int], now: datetime
+    ) -> Iterator[QueuedMessage]:
+        """Give what a phone's SIMs might take, the highest class first, of a class the oldest."""
+        self._refresh(session, now)
+        bound = [list(self._look_into(session, key)) for key in _bound_keys(phone_id, sim_ids)]
+        for message_class in MessageClass:
+            mine = [[one for one in found if one.message_class is message_class] for found in bound]
+            yield from merge(self._look_into(session, message_class), *mine, key=_by_id)
+
+    def drop(self, message: QueuedMessage) -> None:
+        """It is taken, or gone."""
+        for key in (message.message_class, ("sim", message.only_sim_id), ("phone", message.only_phone_id)):
+            window = self._windows.get(key)
+            if window is not None:
+                window.messages.pop(message.message_id, None)
+
+    def forget(self) -> None:
+        """What is in memory may be wrong, since a transaction was rolled back. From any thread."""
+        self._seen = None
+
+    def _refresh(self, session: Session, now: datetime) -> None:
+        seen, counts = self._seen, self._bells.counts
+        if seen is None or counts.changes != seen.changes:
+            self._windows = {}
+            self._due_at = session.scalar(_FIRST_DUE)
+        elif counts.arrivals != seen.arrivals:
+            for window in self._windows.values():
+                window.is_whole = False
+            self._due_at = session.scalar(_FIRST_DUE)
+        self._seen = counts
+        if self._due_at is not None and self._due_at <= now:
+            session.execute(_BECOME_DUE, {"now": now})
+            self._windows = {}
+            self._due_at = session.scalar(_FIRST_DUE)
+
+    def _look_into(self, session: Session, key: _Key) -> Iterator[QueuedMessage]:
+        window = self._windows.setdefault(key, _Window())
+        if len(window.messages) < _WINDOW // 4 and not window.is_whole:
+            found = _page(session, key, window.last_id)
+            window.messages |= {message.message_id: message for message in found}
+            window.last_id = found[-1].message_id if found else window.last_id
+            window.is_whole = len(found) < _WINDOW
+        yield from list(window.messages.values())
+        after, is_whole = window.last_id, window.is_whole
+        for _ in range(_DEEPEST // _WINDOW):
+            if is_whole:
+                return
+            deeper = _page(session, key, after)
+            yield from deeper
+            after, is_whole = (deeper[-1].message_id if deeper else after), len(deeper) < _WINDOW
+
+
+_Key = MessageClass | tuple[str, int | None]
+"""Of one class and for any SIM; or for one SIM or one phone alone."""
+
+
+@dataclass(slots=True)
+class _Window:
+    """The oldest messages of one kind, by id."""
+
+    messages: dict[int, QueuedMessage] = field(default_factory=dict)
+    last_id: int = 0
+    is_whole: bool = False
+    """No more of them are in the database."""
+
+
+_LAST_N = (
+    select(func.coalesce(func.max(AttemptRecord.n), 0))
+    .where(AttemptRecord.message_id == MessageRecord.id)
+    .correlate(MessageRecord)
+    .scalar_subquery()
+)
+
+
+def _ready(condition: TextClause, place: str) -> Select[*tuple[Any, ...]]:
+    message = MessageRecord
+    columns = (
+        message.id,
+        message.uid,
+        message.msisdn,
+        message.text,
+        message.part_count,
+        message.message_class,
+        message.created_at,
+        message.batch_id,
+        message.only_phone_id,
+        message.only_sim_id,
+        message.expires_at,
+    )
+    query: Select[*tuple[Any, ...]] = select(*columns, _LAST_N)
+    query = query.where(condition, message.restored.is_(False), text(place), text("id > :after"))
+    return query.order_by(message.id).limit(_WINDOW)
+
+
+_OF_CLASS = _ready(READY_FREE, "message_class = :target")
+_OF_SIM = _ready(READY_OF_SIM, "only_sim_id = :target")
+_OF_PHONE = _ready(READY_OF_PHONE, "only_phone_id = :target")
+_FIRST_DUE = select(func.min(MessageRecord.not_before)).where(WAITING)
+_BECOME_DUE = (
+    update(MessageRecord)
+    .where(
+        MessageRecord.id.in_(
+            select(MessageRecord.id)
+            .where(WAITING, MessageRecord.not_before <= text(":now"))
+            .order_by(MessageRecord.not_before)
+            .limit(_DUE_AT_ONCE)
+        )
+    )
+    .values(waiting_for=None, not_before=None)
+    .execution_options(synchronize_session=False)
+)
+
+
+def _page(session: Session, key: _Key, after: int) -> list[QueuedMessage]:
+    if isinstance(key, MessageClass):
+        rows = session.execute(_OF_CLASS, {"target": key.value, "after": after})
+    else:
+        kind, target = key
+        rows = session.execute(_OF_SIM if kind == "sim" else _OF_PHONE, {"target": target, "after": after})
+    return [_message(*row) for row in rows]
+
+
+def _message(id_: int, uid: int, msisdn: str, body: str, parts: int, class_: str, *rest: Any) -> QueuedMessage:
+    return QueuedMessage(id_, uid, msisdn, body, parts, MessageClass(class_), *rest)
+
+
+def _keys(phone_id: int, sim_ids: Collection[int]) -> list[_Key]:
+    return [*MessageClass, *_bound_keys(phone_id, sim_ids)]
+
+
+def _bound_keys(phone_id: int, sim_ids: Collection[int]) -> list[_Key]:
+    return [("phone", phone_id), *(("sim", sim_id) for sim_id in sim_ids)]
+
+
+def _by_id(message: QueuedMessage) -> int:
+    return message.message_id
