@@ -39,6 +39,15 @@ def remembered_options(session: Session, hardware_serial: str) -> EnrolOptions |
     return EnrolOptions(phone.send_only, SendWay(phone.send_way), phone.boot_id)
 
 
+def may_join(session: Session, hardware_serial: str, *, enrol_all: bool) -> bool:
+    """Tell whether a phone may join that nobody has asked for now: one of the rack, or where all are taken, a new one.
+
+    Who was taken out of the rack comes back by a person's word only.
+    """
+    phone = find_record(session, hardware_serial)
+    return enrol_all if phone is None else phone.removed_at is None
+
+
 def find_record(session: Session, hardware_serial: str) -> PhoneRecord | None:
     """Give a handset's record."""
     return session.scalar(select(PhoneRecord).where(PhoneRecord.hardware_serial == hardware_serial))

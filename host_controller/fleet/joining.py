@@ -6,8 +6,10 @@ import logging
 from collections.abc import Callable
 from datetime import datetime
 
+from sqlalchemy.orm import Session
+
 from device_drivers.base import Check, Enrolment, EnrolOptions, Verdict
-from host_controller.fleet.enrolment import Arrival, remembered_options, save_arrival
+from host_controller.fleet.enrolment import Arrival, may_join, remembered_options, save_arrival
 from host_controller.fleet.phone import Enrolled, RackPhone
 from host_controller.fleet.rack import Rack
 from host_controller.settings import Settings
@@ -41,25 +43,30 @@ class Joining:
             self._refuse(phone, failed)
             phone.invitation_is_done(invitation)
             return None
-        if not (self._settings.phones.enrol_all or invitation or known):
-            phone.update(waits_for_consent=True, refusal=None)
-            return None
         clock_ms = phone.driver.read_clock_ms()
         # To go through the list again confirms nothing: a stop is lifted by `confirm` only.
         confirmed_by = _OPERATOR if invitation and not known else None
         arrival = Arrival(enrolment, checks, options, phone.view().usb_path, clock_ms, confirmed_by)
-        enrolled = self._store.write(
-            lambda session: save_arrival(
-                session, arrival, self._settings.new_sims, now=self._clock(), actor=f"lane {phone.serial}"
-            )
-        )
+        enrolled = self._store.write(lambda session: self._save(session, arrival, phone.serial, invitation))
         phone.invitation_is_done(invitation)
+        if enrolled is None:
+            phone.update(waits_for_consent=True, refusal=None)
+            return None
         phone.update(enrolled=enrolled, refusal=None, waits_for_consent=False)
         _log.info("phone %s (%s) joined with %s SIMs", phone.serial, enrolment.identity.model, len(enrolled.sims))
         for sim in enrolled.sims:
             if sim.stopped:
                 _log.warning("phone %s: SIM %s is stopped: %s", phone.serial, sim.sim.slot_index + 1, sim.stopped)
         return enrolled, clock_ms
+
+    def _save(
+        self, session: Session, arrival: Arrival, serial: str, invitation: EnrolOptions | None
+    ) -> Enrolled | None:
+        """Record it, unless it may not join: it may have been taken out of the rack since it was asked."""
+        hardware_serial = arrival.enrolment.identity.hardware_serial
+        if not invitation and not may_join(session, hardware_serial, enrol_all=self._settings.phones.enrol_all):
+            return None
+        return save_arrival(session, arrival, self._settings.new_sims, now=self._clock(), actor=f"lane {serial}")
 
     def _enrol(self, phone: RackPhone, invitation: EnrolOptions | None) -> tuple[Enrolment, EnrolOptions, bool]:
         """Enrol with what is known about the phone; who it is shows only afterwards, so it may take a second time."""

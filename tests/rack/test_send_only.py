@@ -96,6 +96,25 @@ def test_a_raised_guard_counts_from_the_next_start_on(rack, fake_phone, care):
     assert kinds == ["enrolled", "guard", "guard", "removed"]
 
 
+def test_a_phone_that_is_taken_out_while_it_joins_stays_out(rack, fake_phone, care):
+    phone = join(rack, fake_phone())
+    read_clock_ms = phone.read_clock_ms
+
+    def remove_first():
+        phone.read_clock_ms = read_clock_ms
+        care.remove("fake-1", "test")
+        return read_clock_ms()
+
+    phone.read_clock_ms = remove_first
+    rack.rack.find("fake-1").update(enrolled=None)
+    rack.bells.ring()
+    rack.wait_until(lambda: view(rack).status is PhoneStatus.WAITING)
+    with rack.store.reading() as session:
+        assert session.scalars(select(PhoneRecord.removed_at)).one() is not None
+    care.enrol("fake-1")
+    rack.wait_until(lambda: view(rack).status is PhoneStatus.READY)
+
+
 def test_a_report_comes_from_the_phones_own_lane(rack, fake_phone, care):
     join(rack, fake_phone())
     report = care.report("fake-1")
