@@ -104,6 +104,7 @@ def build_controller(settings: Settings, data: DataDirectory) -> Controller:
     store = Store(settings.database or data.database)
     bells = Bells()
     queue = Queue(bells)
+    store.on_rollback(queue.forget)
     rack = Rack(
         AdbFinder(link), lambda serial: AndroidPhone(link, serial, frameworks), settings.adb.connect, timings, bells
     )
@@ -124,7 +125,7 @@ def build_controller(settings: Settings, data: DataDirectory) -> Controller:
     )
     rack.server_trouble = lambda: supervision.trouble
     clock.every(timings.watch_s, "phones", lambda: lanes.open(rack.watch()))
-    clock.every(timings.watch_s, "overdue", lambda: sweep_overdue(store, timings, utc_now()))
+    clock.every(timings.watch_s, "overdue", lambda: sweep_overdue(store, bells, timings, utc_now()))
     clock.every(timings.late_round_s, "unknown", lambda: assume_old(store, settings.messages, timings, utc_now()))
     clock.every(timings.read_idle_s, "inbox", lanes.ask_to_read)
     clock.every(timings.health_s, "health", lanes.ask_for_health)

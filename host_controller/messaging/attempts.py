@@ -57,6 +57,7 @@ class Claim:
     wire_id: int
     """What the phone is told as message id; a function of the message and the attempt's number."""
     message_id: int
+    intent_at: datetime
     msisdn: str = field(repr=False)
     text: str = field(repr=False)
 
@@ -104,7 +105,7 @@ def claim(
         "epoch": sender.epoch,
     }
     attempt_id = connection.execute(insert(AttemptRecord).returning(AttemptRecord.id), attempt).scalar_one()
-    return Claim(attempt_id, name, message.message_id, message.msisdn, message.text)
+    return Claim(attempt_id, name, message.message_id, now, message.msisdn, message.text)
 
 
 _HAS_OPTED_OUT = select(OptOutRecord.id).where(OptOutRecord.msisdn == bindparam("number"))

@@ -12,9 +12,10 @@ from sqlalchemy.orm import Session
 
 from device_drivers.base import MessageQuery, MessageRows, PhoneDriver, SentRow
 from device_drivers.failpoints import failpoint
-from host_controller.messaging import attempts, unproven
+from host_controller.messaging import attempts
 from host_controller.messaging.attempts import Verdict
 from host_controller.messaging.evidence import Judgement, Sightings, match_rows
+from host_controller.messaging.hands import Hands
 from host_controller.messaging.unproven import UnprovenAttempt
 from host_controller.rules.states import Evidence
 from host_controller.rules.timings import Timings
@@ -47,6 +48,8 @@ class Round:
     """A row of an open attempt was seen for the first time: a second look proves it."""
     late_sighted: bool
     """A row of an attempt that was given up was seen for the first time: a second look should come soon."""
+    withdrawn: bool = False
+    """A row was there and is gone, or says now that it failed."""
 
 
 class Confirmation:
@@ -55,6 +58,7 @@ class Confirmation:
     def __init__(
         self,
         store: Store,
+        hands: Hands,
         inbox: Receiver,
         timings: Timings,
         clock: Callable[[], datetime],
@@ -64,8 +68,9 @@ class Confirmation:
         """`elapsed_s` is a clock that is never set."""
         self._elapsed_s = elapsed_s
         self._store = store
+        self._hands = hands
         self._inbox = inbox
-        self._late_horizon = timedelta(seconds=timings.late_horizon_s)
+        self._position: tuple[int, int | None] | None = None
         self._ask_radio_after = timedelta(seconds=timings.ask_radio_after_s)
         self._clock = clock
         self._actor = actor
@@ -76,46 +81,49 @@ class Confirmation:
 
         Raises LinkError or PhoneAnswerError; then nothing has changed.
         """
-        late_since = self._clock() - self._late_horizon
-        with self._store.reading() as session:
-            wanted = unproven.attempts_to_confirm(session, phone_id, late_since=late_since, late=late)
-        since_ms, after_row_id = self._inbox.position(phone_id)
+        wanted = self._hands.to_confirm(late=late)
+        if self._position is None:
+            self._position = self._inbox.position(phone_id)
+        since_ms, after_row_id = self._position
         sent_since_ms = min((attempt.phone_clock_ms for attempt in wanted), default=None)
         began_s = self._elapsed_s()
         rows = driver.read_messages(MessageQuery(sent_since_ms, since_ms, after_row_id))
         span_s = began_s, self._elapsed_s()
         # Inbound first: one of them may be a STOP.
+        if rows.inbox:
+            self._position = None
         new_inbound = self._inbox.receive(phone_id, rows)
-        judgement = self._judge(phone_id, wanted, rows.sent, span_s)
+        judgement = self._judge(wanted, rows.sent, span_s)
         if judgement.confirmed or judgement.withdrawn:
             failpoint("proof.before")
             self._store.write(lambda session: self._settle(session, judgement))
             failpoint("proof.after")
+            for attempt_id, row in judgement.confirmed.items():
+                self._hands.note_proven(attempt_id, row)
+            if judgement.withdrawn:
+                self._hands.forget(judgement.withdrawn)
         settled = {*judgement.confirmed, *judgement.withdrawn}
         still_open = sum(attempt.is_open and attempt.attempt_id not in settled for attempt in wanted)
         sighted = any(attempt.is_open and attempt.attempt_id in judgement.sighted for attempt in wanted)
         late_sighted = any(not attempt.is_open and attempt.attempt_id in judgement.sighted for attempt in wanted)
-        return Round(rows.phone_clock_ms, new_inbound, still_open, sighted, late_sighted)
+        return Round(rows.phone_clock_ms, new_inbound, still_open, sighted, late_sighted, bool(judgement.withdrawn))
 
-    def read_radio(self, driver: PhoneDriver, phone_id: int) -> Round:
+    def read_radio(self, driver: PhoneDriver) -> Round:
         """Do one round on a phone whose messages cannot be read: the radio's answers are the only witness.
 
         Only the last attempt can be open on such a phone. A part that the radio refused may be tried again by the
         phone's framework, so a refusal proves nothing. Raises LinkError or PhoneAnswerError.
         """
-        with self._store.reading() as session:
-            waiting = unproven.open_attempts(session, phone_id)
         clock_ms = driver.read_clock_ms()
-        still_open = sum(not self._ask_radio(driver, attempt) for attempt in waiting)
+        still_open = sum(not self._ask_radio(driver, attempt) for attempt in self._hands.open)
         return Round(clock_ms, 0, still_open, sighted=False, late_sighted=False)
 
-    def ask_radio_for_rowless(self, driver: PhoneDriver, phone_id: int) -> None:
+    def ask_radio_for_rowless(self, driver: PhoneDriver) -> None:
         """Look in the radio's log for messages whose row is overdue. Raises as `read_radio`."""
         overdue = self._clock() - self._ask_radio_after
-        with self._store.reading() as session:
-            waiting = unproven.open_attempts(session, phone_id, intent_before=overdue)
-        for attempt in waiting:
-            self._ask_radio(driver, attempt)
+        for attempt in self._hands.open:
+            if attempt.intent_at < overdue:
+                self._ask_radio(driver, attempt)
 
     def _ask_radio(self, driver: PhoneDriver, attempt: UnprovenAttempt) -> bool:
         answers = driver.read_radio_answers(attempt.wire_id)
@@ -128,13 +136,13 @@ class Confirmation:
             )
         )
         failpoint("radio.after")
+        self._hands.forget()
         return True
 
     def _judge(
-        self, phone_id: int, wanted: Sequence[UnprovenAttempt], sent: Sequence[SentRow], span_s: tuple[float, float]
+        self, wanted: Sequence[UnprovenAttempt], sent: Sequence[SentRow], span_s: tuple[float, float]
     ) -> Judgement:
-        with self._store.reading() as session:
-            claimed = unproven.claimed_rows(session, phone_id, sent)
+        claimed = self._hands.claimed_since(min(row.date_ms for row in sent)) if sent else set()
         matches = match_rows(wanted, sent, claimed)
         return self._sightings.judge([attempt.attempt_id for attempt in wanted], matches, *span_s)
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import logging
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
 
 from sqlalchemy.orm import Session
 
@@ -15,16 +14,17 @@ from device_drivers.base import PhoneDriver, SubmitReceipt
 from device_drivers.errors import NotSubmittedError, SubmitError, SubmitRejectedError
 from device_drivers.failpoints import failpoint
 from host_controller.fleet.phone import Enrolled, RackSim
-from host_controller.messaging import attempts, unproven
+from host_controller.messaging import attempts
 from host_controller.messaging.attempts import Claim, Sender, Verdict
+from host_controller.messaging.hands import Hands
 from host_controller.messaging.queue import Queue, QueuedMessage
 from host_controller.messaging.sim_choice import SimChoice, Wait
-from host_controller.rules.states import Evidence
+from host_controller.messaging.unproven import UnprovenAttempt
+from host_controller.rules.states import AttemptState, Evidence
 from host_controller.rules.timings import Timings
 from host_controller.store.store import Store
 from host_controller.text.parts import cut_into_parts
 
-T = TypeVar("T")
 _log = logging.getLogger(__name__)
 _HOST = socket.gethostname()
 
@@ -63,6 +63,7 @@ class Sending:
         self,
         store: Store,
         queue: Queue,
+        hands: Hands,
         enrolled: Enrolled,
         choice: SimChoice,
         timings: Timings,
@@ -71,6 +72,7 @@ class Sending:
     ) -> None:
         self._store = store
         self._queue = queue
+        self._hands = hands
         self._enrolled = enrolled
         self._timings = timings
         self._sim_ids = [sim.sim_id for sim in enrolled.usable_sims]
@@ -79,17 +81,6 @@ class Sending:
         self._choice = choice
         self._clock = clock
         self._actor = actor
-        self._in_flight: dict[int, tuple[str, str]] = {}
-        self._most = 1
-        self.look_again()
-
-    def look_again(self) -> None:
-        """Learn what is in the phone's hands now: some of it was proven, or given up."""
-        with self._store.reading() as session:
-            self._in_flight = unproven.contents_in_flight(session, self._enrolled.phone_id)
-            # While the last one ended without proof, one more at a time is enough to find out.
-            is_trusted = unproven.last_was_proven(session, self._enrolled.phone_id)
-        self._most = self._most_unproven if is_trusted else 1
 
     def send_next(
         self, driver: PhoneDriver, phone_clock: ClockReading, usable_slots: frozenset[int]
@@ -99,7 +90,10 @@ class Sending:
         Raises SubmitError after what it means is on record.
         """
         # These looks spare a hundred lanes the wait for the only writer.
-        if len(self._in_flight) >= self._most:
+        waiting = self._hands.open
+        in_hands = {(attempt.msisdn, attempt.text) for attempt in waiting}
+        # While the last one ended without proof, one more at a time is enough to find out.
+        if len(waiting) >= (self._most_unproven if self._hands.is_trusted else 1):
             return Full()
         now = self._clock()
         if self._queue.is_empty(self._enrolled.phone_id, self._sim_ids, now):
@@ -108,18 +102,19 @@ class Sending:
         if isinstance(blocked, Wait):
             return blocked  # no SIM may send even a single part
         failpoint("intent.before")
-        taken = self._write(lambda session: self._take(session, phone_clock, usable_slots))
+        taken = self._store.write(lambda session: self._take(session, phone_clock, usable_slots, in_hands))
         if isinstance(taken, (Idle, Wait)):
             return taken
         failpoint("intent.after")
         claim, sim = taken
         parts = cut_into_parts(claim.text).texts
         self._choice.note(sim, self._clock(), len(parts))
-        self._in_flight[claim.attempt_id] = (claim.msisdn, claim.text)
+        self._hands.take(_unproven(claim, sim, phone_clock, self._enrolled.boot_id, len(parts)))
         receipt = self._hand_over(driver, claim, sim, parts)
         failpoint("returned.before")
         self._store.write(lambda session: attempts.note_returned(session, claim.attempt_id, receipt.phone_clock_ms))
         failpoint("returned.after")
+        self._hands.note_returned(claim.attempt_id, receipt.phone_clock_ms)
         return None
 
     def recount(self) -> None:
@@ -127,17 +122,14 @@ class Sending:
         with self._store.reading() as session:
             self._choice.reload_all(session, self._clock())
         self._queue.forget()
-        self.look_again()
-
-    def _write(self, work: Callable[[Session], T]) -> T:
-        try:
-            return self._store.write(work)
-        except BaseException:
-            self._queue.forget()
-            raise
+        self._hands.forget()
 
     def _take(
-        self, session: Session, phone_clock: ClockReading, usable_slots: frozenset[int]
+        self,
+        session: Session,
+        phone_clock: ClockReading,
+        usable_slots: frozenset[int],
+        in_hands: Collection[tuple[str, str]],
     ) -> Idle | Wait | tuple[Claim, RackSim]:
         now = self._clock()
         sender = Sender(
@@ -150,7 +142,9 @@ class Sending:
         )
         soonest: Wait | None = None
         for message in self._queue.messages(session, self._enrolled.phone_id, self._sim_ids, now):
-            choice = self._judge(message, now, usable_slots)
+            # Two equal rows could not be told apart.
+            is_there = (message.msisdn, message.text) in in_hands
+            choice = None if is_there else self._judge(message, now, usable_slots)
             if isinstance(choice, RackSim):
                 claim = attempts.claim(session, message, choice.sim_id, sender, now=now, actor=self._actor)
                 self._queue.drop(message)
@@ -165,9 +159,6 @@ class Sending:
         if message.only_phone_id not in (None, self._enrolled.phone_id):
             return None
         if message.only_sim_id is not None and message.only_sim_id not in self._sim_ids:
-            return None
-        # Two equal rows could not be told apart.
-        if (message.msisdn, message.text) in self._in_flight.values():
             return None
         return self._choice.choose(message.parts, now, usable_slots, message.only_sim_id)
 
@@ -195,5 +186,22 @@ class Sending:
         failpoint("not_sent.before")
         self._store.write(work)
         self._queue.forget()
-        self._in_flight.pop(claim.attempt_id, None)
+        self._hands.forget([claim.attempt_id])
         failpoint("not_sent.after")
+
+
+def _unproven(
+    claim: Claim, sim: RackSim, phone_clock: ClockReading, boot_id: str | None, parts: int
+) -> UnprovenAttempt:
+    return UnprovenAttempt(
+        claim.attempt_id,
+        AttemptState.INTENT,
+        sim.sim.subscription_id,
+        phone_clock.phone_ms,
+        claim.wire_id,
+        parts,
+        boot_id,
+        claim.intent_at,
+        claim.msisdn,
+        claim.text,
+    )

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
@@ -20,6 +20,7 @@ from host_controller.fleet.joining import Joining
 from host_controller.fleet.phone import Enrolled, RackPhone
 from host_controller.messaging import attempts, unproven
 from host_controller.messaging.confirmation import Confirmation, Receiver
+from host_controller.messaging.hands import Hands
 from host_controller.messaging.journal_care import JournalCare
 from host_controller.messaging.queue import Queue
 from host_controller.messaging.reconciler import Reconciler
@@ -88,15 +89,19 @@ class PhoneSession:
         self._journal_care = JournalCare(services.store, services.clock, actor)
         self._next_journal_care_s = 0.0
         self._has_doubts = True
-        self._confirmation = Confirmation(services.store, services.inbox, services.timings, services.clock, actor)
+        hands = Hands(services.store, services.bells, enrolled.phone_id, self._late_since)
+        self._confirmation = Confirmation(
+            services.store, hands, services.inbox, services.timings, services.clock, actor
+        )
         choice = SimChoice(services.store, enrolled, services.settings.zone, services.clock())
         self._sending = Sending(
-            services.store, services.queue, enrolled, choice, services.timings, services.clock, actor
+            services.store, services.queue, hands, enrolled, choice, services.timings, services.clock, actor
         )
         self._trust_anew()
         # A phone that has nothing to do is read when the clock says so.
         self._next_read_s = math.inf
         self._has_sent_since_look = False
+        self._judged_at: int | None = None
         self._next_late_round_s = 0.0
         self._active_until_s = 0.0
         self._is_sending = False
@@ -120,6 +125,9 @@ class PhoneSession:
         if self._was_held:
             self._trust_anew()
         return min(pause_s, self._send(pause_s))
+
+    def _late_since(self) -> datetime:
+        return self._services.clock() - timedelta(seconds=self._timings.late_horizon_s)
 
     def _settle_doubts(self) -> None:
         driver, enrolled = self._phone.driver, self._enrolled
@@ -145,9 +153,9 @@ class PhoneSession:
         if self._enrolled.can_read_sms:
             result = self._confirmation.read(driver, phone_id, late=late)
             if result.unproven and self._enrolled.has_radio_log:
-                self._confirmation.ask_radio_for_rowless(driver, phone_id)
+                self._confirmation.ask_radio_for_rowless(driver)
         else:
-            result = self._confirmation.read_radio(driver, phone_id)
+            result = self._confirmation.read_radio(driver)
         if late:
             wait_s = self._timings.second_read_s if result.late_sighted else self._timings.late_round_s
             self._next_late_round_s = now_s + wait_s
@@ -157,15 +165,17 @@ class PhoneSession:
         if result.new_inbound:
             self._active_until_s = now_s + self._timings.active_after_inbound_s
         self._has_sent_since_look = False
-        self._sending.look_again()
         if result.sighted:
             self._schedule_read(self._timings.second_read_s)
         elif result.unproven or now_s < self._active_until_s or self._is_sending:
             self._schedule_read(self._timings.read_active_s)
         else:
             self._next_read_s = math.inf
-        if not self._stop_refused_sims():
-            self._hold_if_unproven()
+        changes = self._services.bells.counts.changes
+        if result.withdrawn or changes != self._judged_at:
+            self._judged_at = changes
+            if not self._stop_refused_sims():
+                self._hold_if_unproven()
 
     def _schedule_read(self, pause_s: float) -> None:
         self._next_read_s = time.monotonic() + pause_s

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 
 from device_drivers.failpoints import failpoint
+from host_controller.events import Bells
 from host_controller.messaging import attempts, unproven
 from host_controller.messaging.attempts import Verdict
 from host_controller.rules.states import Evidence
@@ -19,7 +20,7 @@ _log = logging.getLogger(__name__)
 _ACTOR = "sweep"
 
 
-def sweep_overdue(store: Store, timings: Timings, now: datetime) -> int:
+def sweep_overdue(store: Store, bells: Bells, timings: Timings, now: datetime) -> int:
     """Settle as unknown every open attempt past the horizon; give how many. A late row can still prove them."""
     before = now - timedelta(seconds=timings.confirm_horizon_s)
     with store.reading() as session:
@@ -39,6 +40,7 @@ def sweep_overdue(store: Store, timings: Timings, now: datetime) -> int:
     failpoint("unknown.before")
     count = store.write(work)
     failpoint("unknown.after")
+    bells.ring()  # the lanes remember what is open
     if count:
         _log.warning("%s messages are without proof and are now unknown", count)
     return count

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, select, tuple_
+from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import Session
 
-from device_drivers.base import SentRow
 from host_controller.rules.states import OPEN_ATTEMPTS, ROWLESS_ATTEMPTS, AttemptState, Evidence, MessageState
 from host_controller.store.models import AttemptRecord, MessageRecord, SimRecord
 
@@ -27,6 +26,7 @@ class UnprovenAttempt:
     part_count: int
     boot_id: str | None
     """Of the phone's start under which it was made."""
+    intent_at: datetime
     msisdn: str = field(repr=False)
     text: str = field(repr=False)
 
@@ -36,22 +36,9 @@ class UnprovenAttempt:
         return self.state in OPEN_ATTEMPTS
 
 
-def open_attempts(session: Session, phone_id: int, *, intent_before: datetime | None = None) -> list[UnprovenAttempt]:
-    """Give the phone's open attempts, or only those from before a moment, oldest first."""
-    wanted: ColumnElement[bool] = AttemptRecord.state.in_(OPEN_ATTEMPTS)
-    if intent_before is not None:
-        wanted = and_(wanted, AttemptRecord.intent_at < intent_before)
-    return _unproven(session, phone_id, wanted)
-
-
-def contents_in_flight(session: Session, phone_id: int) -> dict[int, tuple[str, str]]:
-    """Give attempt id -> (number, text) of the phone's open attempts."""
-    rows = session.execute(
-        select(AttemptRecord.id, MessageRecord.msisdn, MessageRecord.text)
-        .join(MessageRecord, AttemptRecord.message_id == MessageRecord.id)
-        .where(AttemptRecord.phone_id == phone_id, AttemptRecord.state.in_(OPEN_ATTEMPTS))
-    )
-    return {id_: (msisdn, text) for id_, msisdn, text in rows}
+def open_attempts(session: Session, phone_id: int) -> list[UnprovenAttempt]:
+    """Give the phone's open attempts, oldest first."""
+    return _unproven(session, phone_id, AttemptRecord.state.in_(OPEN_ATTEMPTS))
 
 
 def unknown_attempts(session: Session, phone_id: int, *, before: datetime) -> list[UnprovenAttempt]:
@@ -67,10 +54,13 @@ def unknown_attempts(session: Session, phone_id: int, *, before: datetime) -> li
     )
 
 
-def last_was_proven(session: Session, phone_id: int) -> bool:
-    """Tell whether the attempt of a phone that was made last, of those that are settled, did leave; True for none."""
+def last_settled(session: Session, phone_id: int) -> tuple[int, bool]:
+    """Give the attempt of a phone that was made last, of those that are settled, and whether it left.
+
+    (0, True) where there is none.
+    """
     query = (
-        select(AttemptRecord.state)
+        select(AttemptRecord.id, AttemptRecord.state)
         .where(
             AttemptRecord.phone_id == phone_id,
             AttemptRecord.state.not_in((*OPEN_ATTEMPTS, AttemptState.NOT_SENT)),
@@ -78,7 +68,8 @@ def last_was_proven(session: Session, phone_id: int) -> bool:
         .order_by(AttemptRecord.id.desc())
         .limit(1)
     )
-    return session.scalar(query) != AttemptState.UNKNOWN
+    found = session.execute(query).first()
+    return (found[0], found[1] != AttemptState.UNKNOWN) if found else (0, True)
 
 
 def withdrawn_in_a_row(session: Session, sim_id: int, after_attempt_id: int, count: int) -> bool:
@@ -96,29 +87,17 @@ def withdrawn_in_a_row(session: Session, sim_id: int, after_attempt_id: int, cou
     return len(found) == count and set(found) == {Evidence.WITHDRAWN}
 
 
-def attempts_to_confirm(session: Session, phone_id: int, *, late_since: datetime, late: bool) -> list[UnprovenAttempt]:
-    """Give the phone's open attempts, and those from `late_since` on whose row may still come, oldest first.
-
-    Without `late`, of these only the ones with the number and text of an open one: its row could be theirs.
-    """
-    found = open_attempts(session, phone_id)
-    if not late and not found:
-        return []
-    rowless = and_(AttemptRecord.state.in_(ROWLESS_ATTEMPTS), AttemptRecord.intent_at >= late_since)
-    if not late:
-        contents = [(attempt.msisdn, attempt.text) for attempt in found]
-        rowless = and_(rowless, tuple_(MessageRecord.msisdn, MessageRecord.text).in_(contents))
-    return sorted([*found, *_unproven(session, phone_id, rowless)], key=lambda attempt: attempt.attempt_id)
+def rowless_attempts(session: Session, phone_id: int, *, since: datetime) -> list[UnprovenAttempt]:
+    """Give the phone's open attempts, and those from `since` on whose row may still come, oldest first."""
+    late = and_(AttemptRecord.state.in_(ROWLESS_ATTEMPTS), AttemptRecord.intent_at >= since)
+    return _unproven(session, phone_id, or_(AttemptRecord.state.in_(OPEN_ATTEMPTS), late))
 
 
-def claimed_rows(session: Session, phone_id: int, rows: Collection[SentRow]) -> set[tuple[int, int]]:
-    """Give those (row id, date) of `rows` that prove another attempt already."""
-    if not rows:
-        return set()
+def claimed_rows(session: Session, phone_id: int, *, since_ms: int) -> set[tuple[int, int]]:
+    """Give (row id, date) of the rows of a phone from a date on that prove an attempt."""
     found = session.execute(
         select(AttemptRecord.sent_row_id, AttemptRecord.sent_row_date_ms).where(
-            AttemptRecord.phone_id == phone_id,
-            AttemptRecord.sent_row_date_ms >= min(row.date_ms for row in rows),
+            AttemptRecord.phone_id == phone_id, AttemptRecord.sent_row_date_ms >= since_ms
         )
     )
     return {(row_id, date_ms) for row_id, date_ms in found if row_id is not None and date_ms is not None}
@@ -163,6 +142,7 @@ def _unproven(session: Session, phone_id: int, wanted: ColumnElement[bool]) -> l
             AttemptRecord.wire_id,
             AttemptRecord.part_count,
             AttemptRecord.boot_id,
+            AttemptRecord.intent_at,
             MessageRecord.msisdn,
             MessageRecord.text,
         )
@@ -171,7 +151,4 @@ def _unproven(session: Session, phone_id: int, wanted: ColumnElement[bool]) -> l
         .where(AttemptRecord.phone_id == phone_id, wanted)
         .order_by(AttemptRecord.id)
     )
-    return [
-        UnprovenAttempt(id_, AttemptState(state), sub_id, clock_ms, wire_id, parts, boot_id, msisdn, text)
-        for id_, state, sub_id, clock_ms, wire_id, parts, boot_id, msisdn, text in rows
-    ]
+    return [UnprovenAttempt(id_, AttemptState(state), *rest) for id_, state, *rest in rows]

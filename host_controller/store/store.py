@@ -65,6 +65,13 @@ class Store:
         """
         return self._writer.write(work)
 
+    def on_rollback(self, call: Callable[[], None]) -> None:
+        """Have `call` called, from the writer's thread, whenever something that a work has done was taken back.
+
+        For who remembers what was written. A work may so run twice: what it does beside the database must bear that.
+        """
+        self._writer.on_rollback(call)
+
     @property
     def trouble(self) -> str | None:
         """Why nothing can be written any more, None where it can."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Transaction
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
@@ -44,6 +44,10 @@ class _Job:
             return is_first
 
 
+class _WorkFailedError(Exception):
+    """A work raised, for a reason of its own."""
+
+
 class Writer:
     """A thread with the one connection that writes. Thread-safe."""
 
@@ -55,6 +59,7 @@ class Writer:
         self._waiting: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
         self._is_closed = False
+        self._on_rollback: list[Callable[[], None]] = []
         self.trouble: str | None = None
 
     def start(self) -> None:
@@ -76,6 +81,10 @@ class Writer:
         if not job.is_durable:
             raise StoreBusyError("the write was broken off; try again")
         return job.result  # type: ignore[no-any-return]
+
+    def on_rollback(self, call: Callable[[], None]) -> None:
+        """Have `call` called whenever something that a work has done was taken back."""
+        self._on_rollback.append(call)
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -122,13 +131,7 @@ class Writer:
     def _do_all(self, jobs: list[_Job]) -> None:
         if self.trouble is not None:
             raise StoreBrokenError(self.trouble)
-        transaction = self._ready().begin()
-        try:
-            for job in jobs:
-                self._do(job)
-        except BaseException:
-            transaction.rollback()
-            raise
+        transaction = self._begin(jobs)
         failpoint("store.before")
         try:
             transaction.commit()
@@ -138,7 +141,53 @@ class Writer:
             raise
         failpoint("store.after")
 
+    def _begin(self, jobs: list[_Job]) -> Transaction:
+        """Do the works in a transaction that is to be committed."""
+        transaction = self._ready().begin()
+        try:
+            for job in jobs:
+                self._do(job)
+            return transaction
+        except _WorkFailedError:
+            # Which should take back nothing of the others: once more, each in a savepoint of its own.
+            self._roll_back(transaction)
+        except BaseException:
+            self._roll_back(transaction)
+            raise
+        transaction = self._ready().begin()
+        try:
+            for job in jobs:
+                self._do_apart(job)
+            return transaction
+        except BaseException:
+            self._roll_back(transaction)
+            raise
+
+    def _roll_back(self, transaction: Transaction) -> None:
+        try:
+            if transaction.is_active:  # a session whose flush failed has ended it already
+                transaction.rollback()
+        finally:
+            self._tell_of_rollback()
+
+    def _tell_of_rollback(self) -> None:
+        for call in self._on_rollback:
+            call()
+
     def _do(self, job: _Job) -> None:
+        """Do one work in the transaction of all: a savepoint costs as much as two more statements."""
+        try:
+            with Session(self._ready(), join_transaction_mode="rollback_only", expire_on_commit=False) as session:
+                job.result = job.work(session)
+                session.flush()
+        except DBAPIError as error:
+            if isinstance(explain(error), StoreError):
+                raise  # it is the database's, not the work's
+            raise _WorkFailedError from error
+        except BaseException as error:
+            raise _WorkFailedError from error
+
+    def _do_apart(self, job: _Job) -> None:
         """Do one work in a savepoint of its own, so that its failure takes back nothing of the others."""
         try:
             with (
@@ -151,8 +200,10 @@ class Writer:
             if isinstance(explain(error), StoreError) or not self._is_in_transaction():
                 raise  # it is the database's, not the work's
             job.error = error
+            self._tell_of_rollback()
         except BaseException as error:
             job.error = error
+            self._tell_of_rollback()
 
     def _is_in_transaction(self) -> bool:
         driver = self._ready().connection.driver_connection

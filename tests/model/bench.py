@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from contextlib import closing
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy import func, select
@@ -17,6 +17,7 @@ from host_controller.fleet.enrolment import Arrival, save_arrival
 from host_controller.fleet.phone import Enrolled
 from host_controller.inbox.receive import Inbox
 from host_controller.messaging.confirmation import Confirmation
+from host_controller.messaging.hands import Hands
 from host_controller.messaging.journal_care import JournalCare
 from host_controller.messaging.queue import Queue
 from host_controller.messaging.reconciler import Reconciler
@@ -117,6 +118,7 @@ class Bench:
         self.inbox = Inbox(self.store, SETTINGS.messages.home_region, self.clock)
         self.bells = Bells()
         self.queue = Queue(self.bells)
+        self.store.store.on_rollback(self.queue.forget)
         self.services = Services(self.store, None, self.bells, SETTINGS, self.clock)
 
     def add_phone(self, *, can_read_sms: bool, has_radio_log: bool) -> None:
@@ -144,7 +146,7 @@ class Bench:
             )
 
     def sweep(self) -> int:
-        return sweep_overdue(self.store, TIMINGS, self.clock())
+        return sweep_overdue(self.store, self.bells, TIMINGS, self.clock())
 
     def kill(self) -> None:
         """What is in memory is gone."""
@@ -241,11 +243,17 @@ class LaneSteps:
         self._phone_clock = ClockReading.at(clock_ms, bench.clock())
         self._reconciler = Reconciler(bench.store, SETTINGS.messages, TIMINGS, bench.clock, "lane")
         self._journal_care = JournalCare(bench.store, bench.clock, "lane")
+        hands = Hands(
+            bench.store,
+            bench.bells,
+            enrolled.phone_id,
+            lambda: bench.clock() - timedelta(seconds=TIMINGS.late_horizon_s),
+        )
         self._confirmation = Confirmation(
-            bench.store, bench.inbox, TIMINGS, bench.clock, "lane", lambda: bench.clock.elapsed_s
+            bench.store, hands, bench.inbox, TIMINGS, bench.clock, "lane", lambda: bench.clock.elapsed_s
         )
         choice = SimChoice(bench.store, enrolled, SETTINGS.zone, bench.clock())
-        self._sending = Sending(bench.store, bench.queue, enrolled, choice, TIMINGS, bench.clock, "lane")
+        self._sending = Sending(bench.store, bench.queue, hands, enrolled, choice, TIMINGS, bench.clock, "lane")
         self.has_doubts = self.must_read = True
         self.enrolled = enrolled
 
@@ -253,10 +261,9 @@ class LaneSteps:
         if self.enrolled.can_read_sms:
             found = self._confirmation.read(self.phone, self.enrolled.phone_id, late=late)
             if found.unproven and self.enrolled.has_radio_log:
-                self._confirmation.ask_radio_for_rowless(self.phone, self.enrolled.phone_id)
+                self._confirmation.ask_radio_for_rowless(self.phone)
         else:
-            found = self._confirmation.read_radio(self.phone, self.enrolled.phone_id)
-        self._sending.look_again()
+            found = self._confirmation.read_radio(self.phone)
         self._phone_clock = ClockReading.at(found.phone_clock_ms, self._bench.clock())
 
 

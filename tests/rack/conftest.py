@@ -70,6 +70,8 @@ class TestRack:
         self.timings = Timings().scaled(settings.timings_scale)
         self.store = Store(database)
         self.bells = Bells()
+        self.queue = Queue(self.bells)
+        self.store.on_rollback(self.queue.forget)
         self.finder = FakeFinder()
         self.rack = Rack(self.finder, lambda serial: self.finder.phones[serial], (), self.timings, self.bells)
         self.inbox = Inbox(self.store, settings.messages.home_region, utc_now)
@@ -78,7 +80,7 @@ class TestRack:
             Joining(self.rack, self.store, settings, utc_now),
             self.inbox,
             self.bells,
-            Queue(self.bells),
+            self.queue,
             settings,
             self.timings,
             utc_now,
@@ -139,7 +141,7 @@ class TestRack:
 
     def tick(self):
         """What the clock does: look at the phones, ask for rounds, sweep."""
-        sweep_overdue(self.store, self.timings, utc_now())
+        sweep_overdue(self.store, self.bells, self.timings, utc_now())
         self.look()
         now = time.monotonic()
         if now >= self._next_round:
