@@ -132,10 +132,11 @@ class Rack:
                 words = f"phones with the same serial are at USB ports {' and '.join(places)}; use one of them only"
                 phone.update(refusal=words)
             if seen and seen.usb_path != view.usb_path:
-                phone.update(usb_path=seen.usb_path)
+                phone.update(usb_path=seen.usb_path, enrolled=None)
             if link != view.link:
                 _log.info("phone %s is %s", key, link)
-                phone.update(link=link)
+                # Its lane may be slower than a hand that replugs it: whatever comes back is enrolled anew.
+                phone.update(link=link, enrolled=None)
                 changed = True
                 if view.link == LINKED and self._list_trouble is None:
                     self._hold_if_flapping(phone)

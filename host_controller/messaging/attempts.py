@@ -6,6 +6,7 @@ Functions here run inside a transaction of the store and change nothing else.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -33,6 +34,7 @@ MAX_UNCONFIRMED = 8
 MAX_REJECTIONS = 3
 # A link that broke is not the message's fault: so often it may try again at once.
 _FREE_TRIES = 2
+_AT = AttemptRecord.settled_at.type
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,7 @@ _TAKE = (
     .values(
         state=MessageState.SUBMITTING,
         sim_id=bindparam("sim"),
-        changed_at=bindparam("now", type_=MessageRecord.changed_at.type),
+        changed_at=bindparam("now", type_=_AT),
         failure_code=None,
         error_message=None,
     )
@@ -176,12 +178,58 @@ def settle_not_sent(session: Session, attempt_id: int, verdict: Verdict, timings
         message.waiting_for = WaitReason.RETRY
 
 
-def settle_sent(session: Session, attempt_id: int, row: SentRow, *, now: datetime, actor: str) -> None:
-    """The phone's own row proves it; the row belongs to this attempt from now on."""
+def settle_sent(session: Session, proofs: Mapping[int, SentRow], *, now: datetime, actor: str) -> None:
+    """The phone's own rows prove these attempts; each row belongs to its attempt from now on."""
     verdict = Verdict(now, actor, "in the phone's sent box", Evidence.ROW)
-    attempt = _close(session, attempt_id, AttemptState.SENT, verdict)
-    attempt.sent_row_id, attempt.sent_row_date_ms = row.row_id, row.date_ms
-    _prove_sent(session, attempt, verdict)
+    connection = session.connection()
+    closings = [
+        {"attempt": attempt_id, "now": now, "row_id": row.row_id, "date_ms": row.date_ms}
+        for attempt_id, row in proofs.items()
+    ]
+    connection.execute(_CLOSE_AS_SENT, closings)
+    found = connection.execute(_MESSAGES_OF, {"attempts": list(proofs)}).all()
+    # The ordinary ones; of two attempts of one message the second finds it sent.
+    ordinary = {
+        id_: (attempt_id, sim_id) for attempt_id, id_, state, sim_id in found if state == MessageState.SUBMITTING
+    }
+    if ordinary:
+        values = [{"message": id_, "sim": sim_id, "now": now} for id_, (_, sim_id) in ordinary.items()]
+        connection.execute(_BECOME_SENT, values)
+        change = {"at": now, "old_state": MessageState.SUBMITTING, "new_state": MessageState.SENT}
+        change |= {"actor": actor, "reason": verdict.reason}
+        connection.execute(insert(MessageEvent), [{"message_id": id_, **change} for id_ in ordinary])
+    for attempt_id, id_, _, _ in found:
+        if ordinary.get(id_, (0,))[0] != attempt_id:
+            _prove_sent(session, session.get_one(AttemptRecord, attempt_id), verdict)
+
+
+_CLOSE_AS_SENT = (
+    update(AttemptRecord)
+    .where(AttemptRecord.id == bindparam("attempt"))
+    .values(
+        state=AttemptState.SENT,
+        settled_at=bindparam("now", type_=_AT),
+        evidence=Evidence.ROW,
+        sent_row_id=bindparam("row_id"),
+        sent_row_date_ms=bindparam("date_ms"),
+    )
+)
+_MESSAGES_OF = (
+    select(AttemptRecord.id, MessageRecord.id, MessageRecord.state, AttemptRecord.sim_id)
+    .join(MessageRecord, AttemptRecord.message_id == MessageRecord.id)
+    .where(AttemptRecord.id.in_(bindparam("attempts", expanding=True)))
+)
+_BECOME_SENT = (
+    update(MessageRecord)
+    .where(MessageRecord.id == bindparam("message"), MessageRecord.state == MessageState.SUBMITTING)
+    .values(
+        state=MessageState.SENT,
+        sim_id=bindparam("sim"),
+        changed_at=bindparam("now", type_=_AT),
+        failure_code=None,
+        error_message=None,
+    )
+)
 
 
 def settle_sent_by_radio(session: Session, attempt_id: int, *, now: datetime, actor: str) -> None:

@@ -148,8 +148,8 @@ class Confirmation:
 
     def _settle(self, session: Session, judgement: Judgement) -> None:
         now = self._clock()
-        for attempt_id, row in judgement.confirmed.items():
-            attempts.settle_sent(session, attempt_id, row, now=now, actor=self._actor)
+        if judgement.confirmed:
+            attempts.settle_sent(session, judgement.confirmed, now=now, actor=self._actor)
         for attempt_id in judgement.withdrawn:
             if attempts.is_open(session, attempt_id):
                 verdict = Verdict(now, self._actor, _WITHDRAWN, Evidence.WITHDRAWN)

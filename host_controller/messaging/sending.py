@@ -185,9 +185,9 @@ class Sending:
 
         failpoint("not_sent.before")
         self._store.write(work)
+        failpoint("not_sent.after")
         self._queue.forget()
         self._hands.forget([claim.attempt_id])
-        failpoint("not_sent.after")
 
 
 def _unproven(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import UTC, datetime
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,9 +13,11 @@ from host_controller.messaging.evidence import Sightings, match_rows
 from host_controller.messaging.unproven import UnprovenAttempt
 from host_controller.rules.states import AttemptState
 
+NOW = datetime(2026, 11, 26, tzinfo=UTC)
+
 
 def attempt(n, *, sub=3, clock=100, to="+420777123456", text="Ahoj", state=AttemptState.RETURNED):
-    return UnprovenAttempt(n, state, sub, clock, n, 1, None, to, text)
+    return UnprovenAttempt(n, state, sub, clock, n, 1, None, NOW, to, text)
 
 
 def row(n, *, sub=3, date=150, to="+420777123456", text="Ahoj"):
