@@ -14,10 +14,19 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
-from phonenumbers import SUPPORTED_REGIONS
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from host_controller.errors import ConfigError
+from host_controller.rule_settings import (
+    Prefix,
+    PrefixSettings,
+    QuietHoursSettings,
+    Region,
+    RepeatSettings,
+    Section,
+    SpendSettings,
+    StickySettings,
+)
 
 ADB_VARIABLE = "SMSRACK_ADB"
 FAILPOINT_VARIABLE = "SMSRACK_FAILPOINT"
@@ -37,21 +46,10 @@ def _time_zone(name: str) -> str:
     return name
 
 
-def _region(name: str) -> str:
-    if name not in SUPPORTED_REGIONS:
-        raise ValueError("is not a region; write two letters like CZ")
-    return name
-
-
 Port = Annotated[int, Field(ge=1, le=65535)]
-Region = Annotated[str, AfterValidator(_region)]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class WebSettings(_Section):
+class WebSettings(Section):
     """The site."""
 
     host: Annotated[str, AfterValidator(_loopback)] = "127.0.0.1"
@@ -60,7 +58,7 @@ class WebSettings(_Section):
     """Names that a browser may use for the site; any other Host header is refused."""
 
 
-class AdbSettings(_Section):
+class AdbSettings(Section):
     """The adb server."""
 
     binary: str | None = None
@@ -102,7 +100,7 @@ class UnknownPolicy(StrEnum):
     """It is reported as failed, and not sent again."""
 
 
-class MessageSettings(_Section):
+class MessageSettings(Section):
     """What may be sent, and where to."""
 
     home_region: Region = "CZ"
@@ -116,14 +114,14 @@ class MessageSettings(_Section):
     """How long it stays unknown before that."""
 
 
-class PhoneSettings(_Section):
+class PhoneSettings(Section):
     """Which phones are taken into the rack."""
 
     enrol_all: bool = False
     """True enrols every phone that is plugged in; else `smsrack phones enrol` does it, phone by phone."""
 
 
-class NewSimSettings(_Section):
+class NewSimSettings(Section):
     """Limits that a SIM gets when it is first seen; afterwards they are changed with `smsrack phones limit`."""
 
     parts_per_minute: Annotated[int, Field(ge=1, le=6000)] = 20
@@ -131,7 +129,7 @@ class NewSimSettings(_Section):
     """A message of the longest kind must fit into a day."""
 
 
-class OdooSettings(_Section):
+class OdooSettings(Section):
     """The pull connection to Odoo; without a url there is none."""
 
     url: str | None = None
@@ -158,7 +156,7 @@ class OdooSettings(_Section):
             raise ConfigError(f"cannot read odoo.password_file {self.password_file}: {error}") from error
 
 
-class Settings(_Section):
+class Settings(Section):
     """All settings, checked."""
 
     data_dir: Path = Path("~/.local/share/smsrack")
@@ -173,6 +171,12 @@ class Settings(_Section):
     messages: MessageSettings = MessageSettings()
     phones: PhoneSettings = PhoneSettings()
     new_sims: NewSimSettings = NewSimSettings()
+    quiet_hours: QuietHoursSettings = QuietHoursSettings()
+    repeats: RepeatSettings = RepeatSettings()
+    prefix_caps: dict[Prefix, PrefixSettings] = Field(default_factory=dict)
+    """Caps by the beginning of the number; a message counts for the longest that fits."""
+    spend: SpendSettings = SpendSettings()
+    sticky: StickySettings = StickySettings()
     odoo: OdooSettings = OdooSettings()
 
     @property
@@ -230,7 +234,7 @@ def setting_names() -> list[str]:
     names = []
     for name, field in Settings.model_fields.items():
         section = field.annotation
-        if isinstance(section, type) and issubclass(section, _Section):
+        if isinstance(section, type) and issubclass(section, Section):
             names += [f"{name}.{inner}" for inner in section.model_fields]
         else:
             names.append(name)

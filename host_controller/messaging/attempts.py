@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import bindparam, func, insert, select, update
@@ -58,10 +58,8 @@ class Claim:
     attempt_id: int
     wire_id: int
     """What the phone is told as message id; a function of the message and the attempt's number."""
-    message_id: int
     intent_at: datetime
-    msisdn: str = field(repr=False)
-    text: str = field(repr=False)
+    message: QueuedMessage
 
 
 def claim(
@@ -89,7 +87,7 @@ def claim(
         "actor": actor,
         "reason": f"attempt {n}",
     }
-    connection.execute(insert(MessageEvent), event)
+    connection.execute(_NOTE, event)
     name = wire_id(message.uid, n)
     attempt = {
         "message_id": message.message_id,
@@ -106,10 +104,13 @@ def claim(
         "host": sender.host,
         "epoch": sender.epoch,
     }
-    attempt_id = connection.execute(insert(AttemptRecord).returning(AttemptRecord.id), attempt).scalar_one()
-    return Claim(attempt_id, name, message.message_id, now, message.msisdn, message.text)
+    attempt_id = connection.execute(_INTEND, attempt).scalar_one()
+    return Claim(attempt_id, name, now, message)
 
 
+# Built once: to build a statement takes as long as to run it.
+_NOTE = insert(MessageEvent)
+_INTEND = insert(AttemptRecord).returning(AttemptRecord.id)
 _HAS_OPTED_OUT = select(OptOutRecord.id).where(OptOutRecord.msisdn == bindparam("number"))
 _TAKE = (
     update(MessageRecord)
@@ -197,7 +198,7 @@ def settle_sent(session: Session, proofs: Mapping[int, SentRow], *, now: datetim
         connection.execute(_BECOME_SENT, values)
         change = {"at": now, "old_state": MessageState.SUBMITTING, "new_state": MessageState.SENT}
         change |= {"actor": actor, "reason": verdict.reason}
-        connection.execute(insert(MessageEvent), [{"message_id": id_, **change} for id_ in ordinary])
+        connection.execute(_NOTE, [{"message_id": id_, **change} for id_ in ordinary])
     for attempt_id, id_, _, _ in found:
         if ordinary.get(id_, (0,))[0] != attempt_id:
             _prove_sent(session, session.get_one(AttemptRecord, attempt_id), verdict)

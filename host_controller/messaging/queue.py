@@ -6,18 +6,20 @@ takes a message by a guarded update, and drops the hint where that finds the mes
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from heapq import merge
 from typing import Any
 
-from sqlalchemy import Select, TextClause, func, select, text, update
+from sqlalchemy import Select, TextClause, bindparam, func, select, text, update
 from sqlalchemy.orm import Session
 
 from host_controller.events import Bells, Counts
 from host_controller.rules.classes import MessageClass
+from host_controller.rules.waiting import Wait
 from host_controller.store.models import (
+    READY,
     READY_FREE,
     READY_OF_PHONE,
     READY_OF_SIM,
@@ -88,6 +90,19 @@ class Queue:
             window = self._windows.get(key)
             if window is not None:
                 window.messages.pop(message.message_id, None)
+
+    def park(self, session: Session, waits: Mapping[QueuedMessage, Wait]) -> None:
+        """Put messages aside until a time, or, where none can be told, until somebody changes what holds them."""
+        if not waits:
+            return
+        values = [
+            {"message": message.message_id, "why": wait.reason, "until": wait.until} for message, wait in waits.items()
+        ]
+        session.connection().execute(_PARK, values)
+        for message, wait in waits.items():
+            self.drop(message)
+            if wait.until is not None and (self._due_at is None or wait.until < self._due_at):
+                self._due_at = wait.until
 
     def forget(self) -> None:
         """What is in memory may be wrong, since a transaction was rolled back. From any thread."""
@@ -170,13 +185,18 @@ def _ready(condition: TextClause, place: str) -> Select[*tuple[Any, ...]]:
 _OF_CLASS = _ready(READY_FREE, "message_class = :target")
 _OF_SIM = _ready(READY_OF_SIM, "only_sim_id = :target")
 _OF_PHONE = _ready(READY_OF_PHONE, "only_phone_id = :target")
+_PARK = (
+    update(MessageRecord)
+    .where(MessageRecord.id == bindparam("message"), READY)
+    .values(waiting_for=bindparam("why"), not_before=bindparam("until", type_=MessageRecord.not_before.type))
+)
 _FIRST_DUE = select(func.min(MessageRecord.not_before)).where(WAITING)
 _BECOME_DUE = (
     update(MessageRecord)
     .where(
         MessageRecord.id.in_(
             select(MessageRecord.id)
-            .where(WAITING, MessageRecord.not_before <= text(":now"))
+            .where(WAITING, MessageRecord.not_before <= bindparam("now", type_=MessageRecord.not_before.type))
             .order_by(MessageRecord.not_before)
             .limit(_DUE_AT_ONCE)
         )

@@ -107,7 +107,7 @@ class Sending:
             return taken
         failpoint("intent.after")
         claim, sim = taken
-        parts = cut_into_parts(claim.text).texts
+        parts = cut_into_parts(claim.message.text).texts
         self._choice.note(sim, self._clock(), len(parts))
         self._hands.take(_unproven(claim, sim, phone_clock, self._enrolled.boot_id, len(parts)))
         receipt = self._hand_over(driver, claim, sim, parts)
@@ -141,7 +141,13 @@ class Sending:
             phone_clock.offset_ms,
         )
         soonest: Wait | None = None
+        parked: dict[QueuedMessage, rules.Wait] = {}
         for message in self._queue.messages(session, self._enrolled.phone_id, self._sim_ids, now):
+            if len(parked) >= _PARK_AT_ONCE:
+                break
+            if (wait := self._rules.held(session, message, now)) is not None:
+                parked[message] = wait
+                continue
             # Two equal rows could not be told apart.
             is_there = (message.msisdn, message.text) in in_hands
             choice = None if is_there else self._judge(message, now, usable_slots)
@@ -164,7 +170,7 @@ class Sending:
 
     def _hand_over(self, driver: PhoneDriver, claim: Claim, sim: RackSim, parts: Sequence[str]) -> SubmitReceipt:
         try:
-            return driver.submit(claim.wire_id, sim.sim, claim.msisdn, parts)
+            return driver.submit(claim.wire_id, sim.sim, claim.message.msisdn, parts)
         except NotSubmittedError as error:
             self._give_back(claim, sim, f"not handed over: {error.reason}", Evidence.LINK)
             raise
@@ -172,7 +178,7 @@ class Sending:
             self._give_back(claim, sim, f"the phone refused it: {error.reason}", Evidence.REJECTED)
             raise
         except SubmitError as error:
-            _log.warning("message %s may have left: %s", claim.message_id, error)
+            _log.warning("message %s may have left: %s", claim.message.message_id, error)
             raise
 
     def _give_back(self, claim: Claim, sim: RackSim, reason: str, evidence: Evidence) -> None:
@@ -202,6 +208,6 @@ def _unproven(
         parts,
         boot_id,
         claim.intent_at,
-        claim.msisdn,
-        claim.text,
+        claim.message.msisdn,
+        claim.message.text,
     )

@@ -190,6 +190,7 @@ class RecipientRecord(Base):
 
 # Conditions of partial indexes. A query says them word for word, since a database compares them, and no parameters.
 _READY = "state = 'queued' AND waiting_for IS NULL"
+READY = text(_READY)
 READY_FREE = text(f"{_READY} AND only_sim_id IS NULL AND only_phone_id IS NULL")
 READY_OF_SIM = text(f"{_READY} AND only_sim_id IS NOT NULL")
 READY_OF_PHONE = text(f"{_READY} AND only_phone_id IS NOT NULL")
