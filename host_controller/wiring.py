@@ -23,6 +23,7 @@ from host_controller.events import Bells
 from host_controller.fleet.joining import Joining
 from host_controller.fleet.rack import PhoneFinder, Rack, SeenPhone
 from host_controller.inbox.receive import Inbox
+from host_controller.messaging.holds import Holds
 from host_controller.messaging.judgement import assume_old
 from host_controller.messaging.lanes import Lanes
 from host_controller.messaging.session import LaneServices
@@ -105,8 +106,10 @@ def build_controller(settings: Settings, data: DataDirectory) -> Controller:
     rack = Rack(
         AdbFinder(link), lambda serial: AndroidPhone(link, serial, frameworks), settings.adb.connect, timings, bells
     )
+    holds = Holds(store)
     lane_services = LaneServices(
         store=store,
+        holds=holds,
         joining=Joining(rack, store, settings, utc_now),
         inbox=Inbox(store, settings.messages.home_region, utc_now),
         bells=bells,
@@ -127,7 +130,7 @@ def build_controller(settings: Settings, data: DataDirectory) -> Controller:
     clock.every(timings.health_s, "health", lanes.ask_for_health)
     if settings.odoo.url:
         clock.every(settings.odoo.poll_s, "odoo", _odoo_sync(settings, store, bells).run)
-    services = Services(store, rack, bells, settings, utc_now, clock.jobs)
+    services = Services(store, rack, bells, settings, utc_now, clock.jobs, holds)
     surfaces = _surfaces(services, data)
     return Controller(settings, timings, store, rack, bells, lanes, clock, adb_server, supervision, surfaces)
 

@@ -6,7 +6,7 @@ import logging
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
@@ -16,13 +16,17 @@ from device_drivers.failpoints import failpoint
 from host_controller.fleet.phone import Enrolled, RackSim
 from host_controller.messaging import attempts, unproven
 from host_controller.messaging.attempts import Claim, Sender, Verdict
+from host_controller.messaging.holds import Holds
 from host_controller.messaging.sim_choice import SimChoice, Wait
 from host_controller.rules.states import Evidence
 from host_controller.rules.timings import Timings
+from host_controller.rules.waiting import WaitReason
 from host_controller.store.store import Store
 
 _log = logging.getLogger(__name__)
 _HOST = socket.gethostname()
+# How soon a lane looks again whether it is still held; a release rings it earlier.
+_HELD_PAUSE = timedelta(seconds=15)
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,7 @@ class Sending:
     def __init__(
         self,
         store: Store,
+        holds: Holds,
         enrolled: Enrolled,
         choice: SimChoice,
         timings: Timings,
@@ -59,7 +64,7 @@ class Sending:
         self._store = store
         self._enrolled = enrolled
         self._timings = timings
-        self._sim_ids = [sim.sim_id for sim in enrolled.usable_sims]
+        self._holds = holds
         # What the proof of such a phone cannot tell apart must not be in its hands at once.
         self._most_unproven = 1 if enrolled.proof_is_singular else attempts.MAX_UNCONFIRMED
         self._choice = choice
@@ -102,14 +107,19 @@ class Sending:
         self, session: Session, phone_clock: ClockReading, usable_slots: frozenset[int]
     ) -> Idle | Wait | tuple[Claim, RackSim]:
         now = self._clock()
+        usable = self._enrolled.usable_sims
+        free = [sim for sim in usable if self._holds.of_sim(self._enrolled.phone_id, sim.sim_id) is None]
+        if usable and not free:
+            return Wait(now + _HELD_PAUSE, WaitReason.PAUSED)
         # While the last one ended without proof, one more at a time is enough to find out.
         most = self._most_unproven if unproven.last_was_proven(session, self._enrolled.phone_id) else 1
         candidate = attempts.next_candidate(
-            session, self._enrolled.phone_id, self._sim_ids, most, now=now, actor=self._actor
+            session, self._enrolled.phone_id, [sim.sim_id for sim in free], most, now=now, actor=self._actor
         )
         if candidate is None:
             return Idle()
-        choice = self._choice.choose(candidate.part_count, now, usable_slots, candidate.only_sim_id)
+        free_slots = usable_slots & {sim.sim.slot_index for sim in free}
+        choice = self._choice.choose(candidate.part_count, now, free_slots, candidate.only_sim_id)
         if isinstance(choice, Wait):
             return choice
         sender = Sender(

@@ -20,6 +20,7 @@ from host_controller.fleet.joining import Joining
 from host_controller.fleet.phone import Enrolled, RackPhone
 from host_controller.messaging import attempts, unproven
 from host_controller.messaging.confirmation import Confirmation, Receiver
+from host_controller.messaging.holds import Holds
 from host_controller.messaging.journal_care import JournalCare
 from host_controller.messaging.reconciler import Reconciler
 from host_controller.messaging.sending import ClockReading, Idle, Sending
@@ -42,6 +43,7 @@ class LaneServices:
     """What every lane shares."""
 
     store: Store
+    holds: Holds
     joining: Joining
     inbox: Receiver
     bells: Bells
@@ -88,7 +90,9 @@ class PhoneSession:
         self._has_doubts = True
         self._confirmation = Confirmation(services.store, services.inbox, services.timings, services.clock, actor)
         choice = SimChoice(services.store, enrolled, services.settings.zone, services.clock())
-        self._sending = Sending(services.store, enrolled, choice, services.timings, services.clock, actor)
+        self._sending = Sending(
+            services.store, services.holds, enrolled, choice, services.timings, services.clock, actor
+        )
         self._trust_anew()
         self._next_read_s = math.inf
         self._next_late_round_s = 0.0

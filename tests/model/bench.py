@@ -17,6 +17,7 @@ from host_controller.fleet.enrolment import Arrival, save_arrival
 from host_controller.fleet.phone import Enrolled
 from host_controller.inbox.receive import Inbox
 from host_controller.messaging.confirmation import Confirmation
+from host_controller.messaging.holds import Holds
 from host_controller.messaging.journal_care import JournalCare
 from host_controller.messaging.reconciler import Reconciler
 from host_controller.messaging.sending import ClockReading, Idle, Sending
@@ -241,7 +242,7 @@ class LaneSteps:
             bench.store, bench.inbox, TIMINGS, bench.clock, "lane", lambda: bench.clock.elapsed_s
         )
         choice = SimChoice(bench.store, enrolled, SETTINGS.zone, bench.clock())
-        self._sending = Sending(bench.store, enrolled, choice, TIMINGS, bench.clock, "lane")
+        self._sending = Sending(bench.store, Holds(bench.store), enrolled, choice, TIMINGS, bench.clock, "lane")
         self.has_doubts = self.must_read = True
         self.enrolled = enrolled
 

@@ -18,6 +18,8 @@ from host_controller.fleet.care import PhoneCare
 from host_controller.fleet.joining import Joining
 from host_controller.fleet.rack import Rack, SeenPhone
 from host_controller.inbox.receive import Inbox
+from host_controller.messaging.control import Control
+from host_controller.messaging.holds import Holds
 from host_controller.messaging.lane import Lane
 from host_controller.messaging.session import LaneServices
 from host_controller.messaging.submit import Accepted, Draft, submit
@@ -72,8 +74,10 @@ class TestRack:
         self.finder = FakeFinder()
         self.rack = Rack(self.finder, lambda serial: self.finder.phones[serial], (), self.timings, self.bells)
         self.inbox = Inbox(self.store, settings.messages.home_region, utc_now)
+        self.holds = Holds(self.store)
         self.services = LaneServices(
             self.store,
+            self.holds,
             Joining(self.rack, self.store, settings, utc_now),
             self.inbox,
             self.bells,
@@ -82,6 +86,7 @@ class TestRack:
             utc_now,
         )
         self.care = PhoneCare(self.rack, self.store, self.bells, utc_now)
+        self.control = Control(self.store, self.holds, self.care, self.bells, utc_now)
         self.lanes: list[Lane] = []
         self._next_round = 0.0
 
