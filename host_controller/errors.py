@@ -10,6 +10,7 @@
       PhoneBusyError            try again in a moment
       UnknownPhoneError         correct the serial
       UnknownMessageError       correct the id
+      UnknownTargetError        correct the name of what is to be held or released
       NotUnknownError           leave it: what is not unknown settles itself
       NotRunningError           start the daemon
       IllegalTransitionError    a bug: nothing was changed
@@ -79,6 +80,12 @@ class UnknownPhoneError(ControllerError):
 
 class UnknownMessageError(ControllerError):
     """There is no message of that id."""
+
+    code = "not_found"
+
+
+class UnknownTargetError(ControllerError):
+    """There is nothing of that name to be held or released."""
 
     code = "not_found"
 

@@ -23,11 +23,16 @@ from host_controller.events import Bells
 from host_controller.fleet.joining import Joining
 from host_controller.fleet.rack import PhoneFinder, Rack, SeenPhone
 from host_controller.inbox.receive import Inbox
+from host_controller.messaging.board import Board
+from host_controller.messaging.dispatcher import Dispatcher
+from host_controller.messaging.holds import Holds
 from host_controller.messaging.judgement import assume_old
 from host_controller.messaging.lanes import Lanes
 from host_controller.messaging.queue import Queue
+from host_controller.messaging.rack_rules import RackRules
 from host_controller.messaging.session import LaneServices
 from host_controller.messaging.sweep import sweep_overdue
+from host_controller.rules.configured import sticky_rule
 from host_controller.rules.timings import Timings
 from host_controller.scheduler import Clock
 from host_controller.settings import AdbSettings, Settings
@@ -103,17 +108,20 @@ def build_controller(settings: Settings, data: DataDirectory) -> Controller:
     frameworks = FrameworkCache(data.frameworks)
     store = Store(settings.database or data.database)
     bells = Bells()
-    queue = Queue(bells)
-    store.on_rollback(queue.forget)
     rack = Rack(
         AdbFinder(link), lambda serial: AndroidPhone(link, serial, frameworks), settings.adb.connect, timings, bells
     )
+    holds = Holds(store)
+    dispatcher = Dispatcher(
+        Queue(bells), holds, RackRules(settings, utc_now), Board(utc_now()), sticky_rule(settings.sticky)
+    )
+    store.on_rollback(dispatcher.forget)
     lane_services = LaneServices(
         store=store,
         joining=Joining(rack, store, settings, utc_now),
         inbox=Inbox(store, settings.messages.home_region, utc_now),
         bells=bells,
-        queue=queue,
+        dispatcher=dispatcher,
         settings=settings,
         timings=timings,
         clock=utc_now,
@@ -131,7 +139,7 @@ def build_controller(settings: Settings, data: DataDirectory) -> Controller:
     clock.every(timings.health_s, "health", lanes.ask_for_health)
     if settings.odoo.url:
         clock.every(settings.odoo.poll_s, "odoo", _odoo_sync(settings, store, bells).run)
-    services = Services(store, rack, bells, settings, utc_now, clock.jobs)
+    services = Services(store, rack, bells, settings, utc_now, clock.jobs, holds)
     surfaces = _surfaces(services, data)
     return Controller(settings, timings, store, rack, bells, lanes, clock, adb_server, supervision, surfaces)
 

@@ -22,10 +22,13 @@ from host_controller.errors import (
     StoreError,
     StoreFullError,
     UnknownPhoneError,
+    UnknownTargetError,
 )
+from host_controller.messaging.held import list_held
 from host_controller.messaging.submit import Accepted, Draft, Rejected
 from host_controller.rules.states import MessageState
 from host_controller.store import queries
+from web.api_holds import add_holds
 from web.api_input import Answer, ApiError, Body, Json, checked, error_json, read_json
 from web.api_phones import add_phones
 from web.api_settling import add_settling
@@ -42,6 +45,7 @@ _OTHER_STATUS = {
     NotRunningError.code: 409,
     PhoneBusyError.code: 503,
     UnknownPhoneError.code: 404,
+    UnknownTargetError.code: 404,
     NotUnknownError.code: 409,
     StoreBusyError.code: 503,
     StoreCommitLostError.code: 503,
@@ -87,6 +91,7 @@ def make_api(services: Services) -> Blueprint:
     _add_messages(api, services)
     add_settling(api, services)
     add_phones(api, services)
+    add_holds(api, services)
     _add_consent(api, services)
     return api
 
@@ -97,11 +102,13 @@ def _add_messages(api: Blueprint, services: Services) -> None:
         with services.store.reading() as session:
             totals = queries.count_by_state(session)
             phones = [as_json(card) for card in phone_cards(services, session)]
+            holds = [as_json(held) for held in list_held(session)]
             parts, opted_out = queries.sent_part_count(session), queries.count_opt_outs(session)
         return {
             "version": __version__,
             "running": services.rack is not None,
             "trouble": services.trouble,
+            "holds": holds,
             "totals": {"accepted": sum(totals.values()), **totals, "parts": parts, "opted_out": opted_out},
             "phones": phones,
             "jobs": [as_json(job) for job in services.jobs()],

@@ -12,12 +12,14 @@ from wtforms import StringField, SubmitField, TextAreaField
 from wtforms.validators import InputRequired, Length
 
 from host_controller import __version__
+from host_controller.messaging.held import list_held
 from host_controller.messaging.submit import Draft, Rejected
 from host_controller.store import queries
+from web.hold_pages import HoldForm, add_hold_pages
 from web.message_pages import add_message_pages
 from web.phone_pages import add_phone_pages
 from web.services import Services
-from web.views import phone_cards, waiting, waits_for
+from web.views import phone_cards, waiting, waits_for, weightiest_first
 
 _RECENT = 40
 _ACTOR = "page"
@@ -46,7 +48,7 @@ def make_pages(services: Services) -> Blueprint:
 
     @pages.get("/")
     def overview() -> str:
-        return render_template("overview.html", form=SendForm(), **_state(services))
+        return render_template("overview.html", form=SendForm(), hold_form=HoldForm(), **_state(services))
 
     @pages.get("/live")
     def live() -> WerkzeugResponse:
@@ -66,18 +68,19 @@ def make_pages(services: Services) -> Blueprint:
         if not form.validate_on_submit():
             words = "; ".join(word for words in form.errors.values() for word in words)
             flash(words, "error")
-            return render_template("overview.html", form=form, **_state(services)), 400
+            return render_template("overview.html", form=form, hold_form=HoldForm(), **_state(services)), 400
         # A browser sends line breaks as CR LF; an SMS has LF.
         text = form.text.data.replace("\r\n", "\n")
         outcome = services.submit([Draft(form.number.data, text)], _ACTOR)[0]
         if isinstance(outcome, Rejected):
             flash(f"Not accepted: {outcome.reason}", "error")
-            return render_template("overview.html", form=form, **_state(services)), 422
+            return render_template("overview.html", form=form, hold_form=HoldForm(), **_state(services)), 422
         flash(f"Message {outcome.message_id} is queued ({outcome.part_count} SMS).", "ok")
         return redirect(url_for("pages.overview"))
 
     add_message_pages(pages, services)
     add_phone_pages(pages, services)
+    add_hold_pages(pages, services)
     return pages
 
 
@@ -87,6 +90,7 @@ def _state(services: Services) -> dict[str, Any]:
         return {
             "version": __version__,
             "trouble": services.trouble,
+            "held": weightiest_first(list_held(session)),
             "totals": queries.count_by_state(session),
             "phones": phone_cards(services, session),
             "messages": queries.recent_messages(session, limit=_RECENT),

@@ -10,8 +10,10 @@ from flask_wtf import FlaskForm
 from device_drivers.base import Verdict
 from host_controller import __version__
 from host_controller.errors import ControllerError
+from host_controller.messaging.held import list_held
+from web.hold_pages import HoldForm
 from web.services import Services
-from web.views import PhoneDetails, phone_details
+from web.views import PhoneDetails, phone_details, weightiest_first
 
 _ACTOR = "page"
 _URGENCY = {Verdict.FAIL: 0, Verdict.WARN: 1, Verdict.PASS: 2}
@@ -50,11 +52,15 @@ def add_phone_pages(pages: Blueprint, services: Services) -> None:
     @pages.get("/phones/<serial>")
     def phone(serial: str) -> str:
         found = find(serial)
+        with services.store.reading() as session:
+            held = weightiest_first(list_held(session))
         failed = {check.name for check in found.checks if check.verdict is Verdict.FAIL}
         return render_template(
             "phone.html",
             version=__version__,
             form=ActionForm(),
+            hold_form=HoldForm(),
+            held=held,
             phone=found.phone,
             checks=sorted(found.checks, key=lambda check: _URGENCY[check.verdict]),
             events=found.events,

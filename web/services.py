@@ -13,6 +13,8 @@ from host_controller.errors import ConfigError
 from host_controller.events import Bells
 from host_controller.fleet.care import PhoneCare
 from host_controller.fleet.rack import Rack
+from host_controller.messaging.control import Control
+from host_controller.messaging.holds import Holds
 from host_controller.messaging.journal_care import release_restored
 from host_controller.messaging.judgement import Settlement, settle
 from host_controller.messaging.submit import Accepted, Draft, Rejected, submit
@@ -37,11 +39,18 @@ class Services:
     clock: Callable[[], datetime]
     jobs: Callable[[], Sequence[JobView]] = tuple
     """What the clock runs."""
+    holds: Holds | None = None
+    """What the lanes see of pauses and stops; None where there are no lanes, so that the database is all."""
 
     @property
     def care(self) -> PhoneCare:
         """The operator's hand on the phones."""
         return PhoneCare(self.rack, self.store, self.bells, self.clock)
+
+    @property
+    def control(self) -> Control:
+        """The operator's hand on what may send."""
+        return Control(self.store, self.holds, self.care, self.bells, self.clock)
 
     @property
     def trouble(self) -> str | None:

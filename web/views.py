@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,6 +12,8 @@ from sqlalchemy.orm import Session
 from device_drivers.base import Check, SendWay, Verdict
 from host_controller.fleet.phone import PhoneStatus, PhoneView, RackSim
 from host_controller.messaging.canary import CanaryView
+from host_controller.messaging.held import Held, list_held
+from host_controller.messaging.holds import Scope, weightiest
 from host_controller.rules.limits import local_day_start
 from host_controller.rules.states import MessageState
 from host_controller.rules.waiting import WaitReason
@@ -39,6 +41,8 @@ class SimCard:
     sent_parts_today: int
     parts_per_day: int | None
     parts_per_minute: int
+    hold: Held | None = None
+    """What holds the SIM itself."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,8 @@ class PhoneCard:
     unproven: int
     """Messages in its hands whose proof is still to come."""
     sims: tuple[SimCard, ...]
+    hold: Held | None = None
+    """What holds the phone itself; what holds the whole rack is told once."""
 
 
 @dataclass(frozen=True)
@@ -93,8 +99,12 @@ def phone_cards(services: Services, session: Session) -> list[PhoneCard]:
     live = services.rack.phones() if services.rack else []
     cards = [_live_card(view, spent, unproven) for view in live]
     seen = {card.hardware_serial for card in cards}
-    absent = [record for record in queries.list_phones(session) if record.hardware_serial not in seen]
-    return sorted([*cards, *(_absent_card(record, spent, unproven) for record in absent)], key=lambda c: c.serial)
+    known = queries.list_phones(session)
+    absent = [record for record in known if record.hardware_serial not in seen]
+    cards = [*cards, *(_absent_card(record, spent, unproven) for record in absent)]
+    ids: dict[str | None, int] = {record.hardware_serial: record.id for record in known}
+    held = list_held(session)
+    return sorted((_with_holds(card, ids.get(card.hardware_serial), held) for card in cards), key=lambda c: c.serial)
 
 
 def phone_details(services: Services, session: Session, serial: str) -> PhoneDetails | None:
@@ -112,6 +122,11 @@ def phone_details(services: Services, session: Session, serial: str) -> PhoneDet
     return PhoneDetails(card, checks, tuple(events))
 
 
+def weightiest_first(held: Sequence[Held]) -> list[Held]:
+    """As a banner tells it."""
+    return sorted(held, key=lambda hold: -hold.kind.weight)
+
+
 def waiting(services: Services) -> Waiting:
     """Why the next message does not go out now."""
     ready = [p for p in (services.rack.phones() if services.rack else []) if p.status is PhoneStatus.READY]
@@ -120,7 +135,20 @@ def waiting(services: Services) -> Waiting:
     if any(phone.waiting_for is None for phone in ready):
         return Waiting()
     first = min(ready, key=lambda phone: phone.waiting_until or datetime.max.replace(tzinfo=UTC))
-    return Waiting(first.waiting_for, first.waiting_until)
+    # A pause ends when a person ends it; until then the lane only looks again.
+    return Waiting(first.waiting_for, None if first.waiting_for == WaitReason.PAUSED else first.waiting_until)
+
+
+def _with_holds(card: PhoneCard, phone_id: int | None, held: Sequence[Held]) -> PhoneCard:
+    """Add what a person holds of the phone, which the phone does not know."""
+
+    def of(scope: Scope, target_id: int | None) -> Held | None:
+        return weightiest(hold for hold in held if hold.scope is scope and hold.target_id == target_id)
+
+    if not held:
+        return card
+    sims = tuple(replace(sim, hold=of(Scope.SIM, sim.id)) for sim in card.sims)
+    return replace(card, sims=sims, hold=of(Scope.PHONE, phone_id))
 
 
 def _live_card(view: PhoneView, spent: dict[int, int], unproven: dict[int, int]) -> PhoneCard:
@@ -235,7 +263,15 @@ def message_json(view: MessageView, why: Waiting, now: datetime) -> dict[str, An
 
 
 def as_json(
-    value: PhoneCard | PhoneDetails | CanaryView | JobView | EventView | InboundView | OptOutView | dict[str, Any],
+    value: PhoneCard
+    | PhoneDetails
+    | Held
+    | CanaryView
+    | JobView
+    | EventView
+    | InboundView
+    | OptOutView
+    | dict[str, Any],
 ) -> dict[str, Any]:
     """Plain JSON values; times as ISO 8601 in UTC."""
     values = value if isinstance(value, dict) else asdict(value)

@@ -8,6 +8,7 @@ import click
 
 from host_controller import __version__
 from host_controller.cli.backup import backup, restore
+from host_controller.cli.control import drain, holds, pause, resume, stop
 from host_controller.cli.demo import demo
 from host_controller.cli.lists import inbox, messages, optouts, status
 from host_controller.cli.odoo import odoo
@@ -36,7 +37,8 @@ def cli() -> None:
 
 
 _COMMANDS = (run, demo, simulate, send, messages, settle, status, phones, inbox, optouts, odoo, udev, backup, restore)
-for command in _COMMANDS:
+_CONTROL = (pause, drain, stop, resume, holds)
+for command in (*_COMMANDS, *_CONTROL):
     cli.add_command(command)
 
 

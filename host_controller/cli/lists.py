@@ -8,6 +8,7 @@ import click
 from rich.table import Table
 
 from host_controller.cli.api_options import api_command, api_options, call_with_api, console, note_offline, show_json
+from host_controller.cli.control import hold_line
 from host_controller.client import ApiClient
 from host_controller.rules.states import MessageState
 
@@ -35,6 +36,8 @@ def status(api: ApiClient, as_json: bool) -> None:
     click.echo(f"\n{ready} of {len(answer['phones'])} phones ready")
     if answer["trouble"]:
         click.echo(answer["trouble"])
+    for hold in answer["holds"]:
+        click.echo(hold_line(hold))
 
 
 @click.command()

@@ -120,11 +120,8 @@ class PhoneCare:
         `set_guard` does.
         """
         phone = self._rack.find(serial) if self._rack else None
-        identity = phone.view().identity if phone else None
         with self._store.reading() as session:
-            record = find_record_by_name(session, identity.hardware_serial if identity else serial)
-            if record is None:
-                raise UnknownPhoneError(f"no phone {serial} is in the rack; `smsrack phones` lists them")
+            record = self._named(session, serial)
             hardware_serial, guard_was_changed = record.hardware_serial, record.guard_before is not None
         in_sight = phone is not None and phone.view().link == LINKED
         if guard_was_changed and in_sight:
@@ -141,6 +138,11 @@ class PhoneCare:
         self._store.write(work)
         if phone is not None:
             self._enrol_anew(phone)
+
+    def find_phone(self, serial: str) -> int:
+        """Give the id of a phone of the rack, in sight or not. Raises UnknownPhoneError."""
+        with self._store.reading() as session:
+            return self._named(session, serial).id
 
     def find_sim(self, name: str) -> int:
         """Give the id of a SIM by its id, number, ICCID, or `SERIAL:SLOT` with slots from 1. Raises ConfigError."""
@@ -202,6 +204,14 @@ class PhoneCare:
         with self._store.reading() as session:
             self._record(session, identity.hardware_serial)
         return phone, identity.hardware_serial
+
+    def _named(self, session: Session, serial: str) -> PhoneRecord:
+        phone = self._rack.find(serial) if self._rack else None
+        identity = phone.view().identity if phone else None
+        record = find_record_by_name(session, identity.hardware_serial if identity else serial)
+        if record is None:
+            raise UnknownPhoneError(f"no phone {serial} is in the rack; `smsrack phones` lists them")
+        return record
 
     @staticmethod
     def _record(session: Session, hardware_serial: str) -> PhoneRecord:

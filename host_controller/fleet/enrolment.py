@@ -11,9 +11,12 @@ from sqlalchemy.orm import Session
 from device_drivers.base import Check, Enrolment, EnrolOptions, SendGuard, SendWay, Sim
 from host_controller.fleet.changes import Change, KnownPhone, KnownSim, find_changes
 from host_controller.fleet.phone import Enrolled, RackSim
+from host_controller.rules.recipient_filter import EVERYBODY, parse_filter
 from host_controller.settings import NewSimSettings
 from host_controller.store.models import PhoneCheckRecord, PhoneEvent, PhoneRecord, SimRecord
 
+FILTER_FIELDS = ("number", "country", "class", "parts")
+"""What a phone's filter may ask of a message and its recipient."""
 # Messages that came in shortly before a phone is first enrolled are read; older ones are not the rack's business.
 _FIRST_READ_BACK_MS = 10 * 60 * 1000
 
@@ -115,6 +118,7 @@ def save_arrival(
         boot_id=enrolment.boot_id,
         has_journal=enrolment.capabilities.has_journal,
         epoch=phone.epoch,
+        recipients=parse_filter(phone.recipient_filter, FILTER_FIELDS) if phone.recipient_filter else EVERYBODY,
     )
 
 

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from device_drivers.base import Check, EnrolOptions, PhoneDriver, PhoneHealth, PhoneIdentity, SendGuard, SendWay, Sim
 from host_controller.fleet.errands import Errands
+from host_controller.rules.recipient_filter import EVERYBODY, Node
 
 LINKED = "device"
 ABSENT = "absent"
@@ -82,6 +83,8 @@ class Enrolled:
     has_journal: bool = True
     epoch: int = 0
     """Counts the times that this phone has come to a host; what an older one knows is out of date."""
+    recipients: Node = EVERYBODY
+    """Whom it may write to."""
 
     @property
     def usable_sims(self) -> tuple[RackSim, ...]:

@@ -74,14 +74,14 @@ class Lane:
         view = self._phone.view()
         if view.link != LINKED:
             # When it is back, its SIMs, clock and guard may have changed: it is enrolled anew.
-            self._session = None
+            self._end_session()
             self._phone.update(enrolled=None, waiting_for=None, waiting_until=None)
             self._next_enrol_s = 0.0
             return _LONGEST_SLEEP_S
         if self._phone.errands.run_next(self._phone.driver):
             return 0
         if self._session is not None and view.enrolled is None:
-            self._session = None  # somebody changed what the phone was enrolled with
+            self._end_session()  # somebody changed what the phone was enrolled with
             self._next_enrol_s = 0.0
         if self._session is None:
             return self._enrol(time.monotonic())
@@ -105,6 +105,11 @@ class Lane:
 
     def _start_over(self) -> None:
         """Doubt about the link, or about us, is doubt about the phone: it is asked before anything is sent."""
-        self._session = None
+        self._end_session()
         self._phone.update(enrolled=None, waiting_for=None, waiting_until=None)
         self._next_enrol_s = time.monotonic() + self._timings.link_retry_s
+
+    def _end_session(self) -> None:
+        if self._session is not None:
+            self._session.leave()
+        self._session = None

@@ -75,14 +75,26 @@ class Queue:
         return self._due_at
 
     def messages(
-        self, session: Session, phone_id: int, sim_ids: Collection[int], now: datetime
+        self, session: Session, phone_id: int, sim_ids: Collection[int], now: datetime, *, own_first: bool = False
     ) -> Iterator[QueuedMessage]:
-        """Give what a phone's SIMs might take, the highest class first, of a class the oldest."""
+        """Give what a phone's SIMs might take, the highest class first, of a class the oldest.
+
+        With `own_first`, of a class what no other phone can take comes before the rest.
+        """
         self._refresh(session, now)
         bound = [list(self._look_into(session, key)) for key in _bound_keys(phone_id, sim_ids)]
         for message_class in MessageClass:
             mine = [[one for one in found if one.message_class is message_class] for found in bound]
-            yield from merge(self._look_into(session, message_class), *mine, key=_by_id)
+            if own_first:
+                yield from merge(*mine, key=_by_id)
+                yield from self._look_into(session, message_class)
+            else:
+                yield from merge(self._look_into(session, message_class), *mine, key=_by_id)
+
+    def has_own(self, phone_id: int, sim_ids: Collection[int]) -> bool:
+        """Tell, from any thread, whether messages were seen that no other phone can take."""
+        windows = [self._windows.get(key) for key in _bound_keys(phone_id, sim_ids)]
+        return any(window is not None and window.messages for window in windows)
 
     def drop(self, message: QueuedMessage) -> None:
         """It is taken, or gone."""

@@ -11,11 +11,13 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from host_controller.messaging.holds import HoldKind
 from host_controller.messaging.queue import QueuedMessage
 from host_controller.rules.classes import MessageClass
 from host_controller.rules.configured import prefix_caps, quiet_rules, repeat_limits, spend_limit
 from host_controller.rules.prefixes import PrefixLedger, PrefixUse
 from host_controller.rules.quiet_hours import MessageWindow, next_moment, place_of
+from host_controller.rules.recipient_filter import Facts
 from host_controller.rules.repeats import Handed, RepeatLedger, text_key
 from host_controller.rules.spend import SpendFuse
 from host_controller.rules.states import AttemptState
@@ -26,7 +28,6 @@ from host_controller.text.msisdn import Msisdn
 
 _ALWAYS = MessageWindow()
 _COUNTED = [state for state in AttemptState if state is not AttemptState.NOT_SENT]
-FUSE = "fuse"
 
 
 class RackRules:
@@ -54,6 +55,15 @@ class RackRules:
     def forget(self) -> None:
         """What is counted may be wrong: something was rolled back. From any thread."""
         self._ledgers = None
+
+    def facts(self, message: QueuedMessage) -> Facts:
+        """What is known of a message and its recipient, for the filters of phones; see FACTS."""
+        return {
+            "number": message.msisdn,
+            "country": place_of(Msisdn(message.msisdn), self._settings.zone).region,
+            "class": message.message_class.value,
+            "parts": message.parts,
+        }
 
     def blown(self, session: Session, now: datetime) -> str | None:
         """Say, in words, that the fuse for money has blown; None where it has not, or there is none."""
@@ -143,5 +153,5 @@ def _load(session: Session, settings: Settings, now: datetime) -> _Ledgers:
 
 def _fuse_released_at(session: Session) -> datetime | None:
     """When a person released the fuse for the last time: what was spent until then counts no more."""
-    query = select(HoldRecord.released_at).where(HoldRecord.kind == FUSE, HoldRecord.released_at.is_not(None))
+    query = select(HoldRecord.released_at).where(HoldRecord.kind == HoldKind.FUSE, HoldRecord.released_at.is_not(None))
     return session.scalar(query.order_by(HoldRecord.released_at.desc()).limit(1))

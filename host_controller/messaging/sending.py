@@ -1,10 +1,10 @@
-"""Taking the next message for one phone and handing it over, the intent always on disk first."""
+"""Handing the next message to one phone, the intent always on disk first."""
 
 from __future__ import annotations
 
 import logging
 import socket
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,12 +16,15 @@ from device_drivers.failpoints import failpoint
 from host_controller.fleet.phone import Enrolled, RackSim
 from host_controller.messaging import attempts
 from host_controller.messaging.attempts import Claim, Sender, Verdict
+from host_controller.messaging.dispatcher import Dispatcher
 from host_controller.messaging.hands import Hands
-from host_controller.messaging.queue import Queue, QueuedMessage
-from host_controller.messaging.sim_choice import SimChoice, Wait
+from host_controller.messaging.sim_choice import SimChoice
+from host_controller.messaging.taking import Blown, Idle, Taking
 from host_controller.messaging.unproven import UnprovenAttempt
+from host_controller.rules.ledger import Use
 from host_controller.rules.states import AttemptState, Evidence
 from host_controller.rules.timings import Timings
+from host_controller.rules.waiting import Wait
 from host_controller.store.store import Store
 from host_controller.text.parts import cut_into_parts
 
@@ -44,14 +47,6 @@ class ClockReading:
 
 
 @dataclass(frozen=True)
-class Idle:
-    """There is nothing that this phone may take."""
-
-    until: datetime | None = None
-    """When the first message is due that waits for a time; None where none does."""
-
-
-@dataclass(frozen=True)
 class Full:
     """As many messages as may be are in the phone's hands; some must be proven first."""
 
@@ -62,7 +57,7 @@ class Sending:
     def __init__(
         self,
         store: Store,
-        queue: Queue,
+        dispatcher: Dispatcher,
         hands: Hands,
         enrolled: Enrolled,
         choice: SimChoice,
@@ -71,14 +66,14 @@ class Sending:
         actor: str,
     ) -> None:
         self._store = store
-        self._queue = queue
+        self._shared = dispatcher
         self._hands = hands
         self._enrolled = enrolled
+        self._choice = choice
+        self._taking = Taking(dispatcher, enrolled, choice, actor)
         self._timings = timings
-        self._sim_ids = [sim.sim_id for sim in enrolled.usable_sims]
         # What the proof of such a phone cannot tell apart must not be in its hands at once.
         self._most_unproven = 1 if enrolled.proof_is_singular else attempts.MAX_UNCONFIRMED
-        self._choice = choice
         self._clock = clock
         self._actor = actor
 
@@ -91,26 +86,30 @@ class Sending:
         """
         # These looks spare a hundred lanes the wait for the only writer.
         waiting = self._hands.open
-        in_hands = {(attempt.msisdn, attempt.text) for attempt in waiting}
         # While the last one ended without proof, one more at a time is enough to find out.
         if len(waiting) >= (self._most_unproven if self._hands.is_trusted else 1):
             return Full()
-        now = self._clock()
-        if self._queue.is_empty(self._enrolled.phone_id, self._sim_ids, now):
-            return Idle(self._queue.due_at)
-        blocked = self._choice.choose(1, now, usable_slots)
-        if isinstance(blocked, Wait):
-            return blocked  # no SIM may send even a single part
+        blocked = self._taking.blocked(self._clock(), usable_slots)
+        if blocked is not None:
+            return blocked
+        in_hands = {(attempt.msisdn, attempt.text) for attempt in waiting}
+        enrolled = self._enrolled
+        sender = Sender(
+            enrolled.phone_id, _HOST, enrolled.epoch, enrolled.boot_id, phone_clock.phone_ms, phone_clock.offset_ms
+        )
         failpoint("intent.before")
-        taken = self._store.write(lambda session: self._take(session, phone_clock, usable_slots, in_hands))
+        taken = self._store.write(
+            lambda session: self._taking.take(session, sender, self._clock(), usable_slots, in_hands)
+        )
+        if isinstance(taken, Blown):
+            return self._shared.hold_rack(taken.words, self._clock())
         if isinstance(taken, (Idle, Wait)):
             return taken
         failpoint("intent.after")
         claim, sim = taken
-        parts = cut_into_parts(claim.message.text).texts
-        self._choice.note(sim, self._clock(), len(parts))
-        self._hands.take(_unproven(claim, sim, phone_clock, self._enrolled.boot_id, len(parts)))
-        receipt = self._hand_over(driver, claim, sim, parts)
+        self._choice.note(sim, _use(claim))
+        self._hands.take(_unproven(claim, sim, sender))
+        receipt = self._hand_over(driver, claim, sim, cut_into_parts(claim.message.text).texts)
         failpoint("returned.before")
         self._store.write(lambda session: attempts.note_returned(session, claim.attempt_id, receipt.phone_clock_ms))
         failpoint("returned.after")
@@ -118,55 +117,10 @@ class Sending:
         return None
 
     def recount(self) -> None:
-        """Attempts turned out to have sent nothing: take every SIM's limits from the record again."""
-        with self._store.reading() as session:
-            self._choice.reload_all(session, self._clock())
-        self._queue.forget()
+        """Attempts turned out to have sent nothing: what is in memory is taken from the record again."""
+        self._choice.recount(self._clock())
         self._hands.forget()
-
-    def _take(
-        self,
-        session: Session,
-        phone_clock: ClockReading,
-        usable_slots: frozenset[int],
-        in_hands: Collection[tuple[str, str]],
-    ) -> Idle | Wait | tuple[Claim, RackSim]:
-        now = self._clock()
-        sender = Sender(
-            self._enrolled.phone_id,
-            _HOST,
-            self._enrolled.epoch,
-            self._enrolled.boot_id,
-            phone_clock.phone_ms,
-            phone_clock.offset_ms,
-        )
-        soonest: Wait | None = None
-        parked: dict[QueuedMessage, rules.Wait] = {}
-        for message in self._queue.messages(session, self._enrolled.phone_id, self._sim_ids, now):
-            if len(parked) >= _PARK_AT_ONCE:
-                break
-            if (wait := self._rules.held(session, message, now)) is not None:
-                parked[message] = wait
-                continue
-            # Two equal rows could not be told apart.
-            is_there = (message.msisdn, message.text) in in_hands
-            choice = None if is_there else self._judge(message, now, usable_slots)
-            if isinstance(choice, RackSim):
-                claim = attempts.claim(session, message, choice.sim_id, sender, now=now, actor=self._actor)
-                self._queue.drop(message)
-                if claim is not None:
-                    return claim, choice
-            elif choice is not None and (soonest is None or choice.until < soonest.until):
-                soonest = choice
-        return soonest or Idle(self._queue.due_at)
-
-    def _judge(self, message: QueuedMessage, now: datetime, usable_slots: frozenset[int]) -> RackSim | Wait | None:
-        """Give the SIM for a message, or what it waits for; None where it is not for this phone, or not now."""
-        if message.only_phone_id not in (None, self._enrolled.phone_id):
-            return None
-        if message.only_sim_id is not None and message.only_sim_id not in self._sim_ids:
-            return None
-        return self._choice.choose(message.parts, now, usable_slots, message.only_sim_id)
+        self._shared.forget()
 
     def _hand_over(self, driver: PhoneDriver, claim: Claim, sim: RackSim, parts: Sequence[str]) -> SubmitReceipt:
         try:
@@ -182,31 +136,35 @@ class Sending:
             raise
 
     def _give_back(self, claim: Claim, sim: RackSim, reason: str, evidence: Evidence) -> None:
-        """Nothing left: settle the attempt and take its parts out of the SIM's limits again."""
+        """Nothing left: settle the attempt and take its parts out of the limits again."""
+        verdict = Verdict(self._clock(), self._actor, reason, evidence)
 
         def work(session: Session) -> None:
-            verdict = Verdict(self._clock(), self._actor, reason, evidence)
             attempts.settle_not_sent(session, claim.attempt_id, verdict, self._timings)
-            self._choice.reload(session, sim, verdict.now)
+            self._shared.rules.take_back(claim.message, claim.intent_at)
 
         failpoint("not_sent.before")
         self._store.write(work)
         failpoint("not_sent.after")
-        self._queue.forget()
+        self._choice.take_back(sim, _use(claim), verdict.now)
         self._hands.forget([claim.attempt_id])
+        self._shared.queue.forget()
 
 
-def _unproven(
-    claim: Claim, sim: RackSim, phone_clock: ClockReading, boot_id: str | None, parts: int
-) -> UnprovenAttempt:
+def _use(claim: Claim) -> Use:
+    message = claim.message
+    return Use(claim.intent_at, message.parts, message.message_class, message.msisdn)
+
+
+def _unproven(claim: Claim, sim: RackSim, sender: Sender) -> UnprovenAttempt:
     return UnprovenAttempt(
         claim.attempt_id,
         AttemptState.INTENT,
         sim.sim.subscription_id,
-        phone_clock.phone_ms,
+        sender.phone_clock_ms,
         claim.wire_id,
-        parts,
-        boot_id,
+        claim.message.parts,
+        sender.boot_id,
         claim.intent_at,
         claim.message.msisdn,
         claim.message.text,

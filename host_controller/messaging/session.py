@@ -20,14 +20,15 @@ from host_controller.fleet.joining import Joining
 from host_controller.fleet.phone import Enrolled, RackPhone
 from host_controller.messaging import attempts, unproven
 from host_controller.messaging.confirmation import Confirmation, Receiver
+from host_controller.messaging.dispatcher import Dispatcher
 from host_controller.messaging.hands import Hands
 from host_controller.messaging.journal_care import JournalCare
-from host_controller.messaging.queue import Queue
 from host_controller.messaging.reconciler import Reconciler
-from host_controller.messaging.sending import ClockReading, Full, Idle, Sending
-from host_controller.messaging.sim_choice import SimChoice, Wait
+from host_controller.messaging.sending import ClockReading, Full, Sending
+from host_controller.messaging.sim_choice import SimChoice
+from host_controller.messaging.taking import Idle
 from host_controller.rules.timings import Timings
-from host_controller.rules.waiting import WaitReason
+from host_controller.rules.waiting import Wait, WaitReason
 from host_controller.settings import Settings
 from host_controller.store.store import Store
 
@@ -35,6 +36,8 @@ _log = logging.getLogger(__name__)
 _PACED = (WaitReason.PACE, WaitReason.GUARD)
 # A phone whose framework says yes and leaves no trace of this many messages in a row is not trusted with more.
 _UNPROVEN_IN_A_ROW = 3
+# Where nobody can tell when it will be better; what makes it better rings as well.
+_LOOK_AGAIN_S = 15.0
 # So many refusals of the network in a row are the SIM's fault, not the messages'.
 _REFUSED_IN_A_ROW = 3
 
@@ -47,7 +50,7 @@ class LaneServices:
     joining: Joining
     inbox: Receiver
     bells: Bells
-    queue: Queue
+    dispatcher: Dispatcher
     settings: Settings
     timings: Timings
     clock: Callable[[], datetime]
@@ -95,8 +98,9 @@ class PhoneSession:
         )
         choice = SimChoice(services.store, enrolled, services.settings.zone, services.clock())
         self._sending = Sending(
-            services.store, services.queue, hands, enrolled, choice, services.timings, services.clock, actor
+            services.store, services.dispatcher, hands, enrolled, choice, services.timings, services.clock, actor
         )
+        self._sim_ids = [sim.sim_id for sim in enrolled.usable_sims]
         self._trust_anew()
         # A phone that has nothing to do is read when the clock says so.
         self._next_read_s = math.inf
@@ -121,6 +125,7 @@ class PhoneSession:
         pause_s = self._next_read_s - now_s
         if self._phone.view().hold:
             self._was_held = True
+            self.leave()
             return pause_s
         if self._was_held:
             self._trust_anew()
@@ -207,23 +212,33 @@ class PhoneSession:
         self._is_sending = outcome is None or (isinstance(outcome, Wait) and outcome.reason in _PACED)
         if self._is_sending and self._next_read_s == math.inf:
             self._schedule_read(self._timings.read_active_s)
-        if isinstance(outcome, Wait):
-            self._phone.update(waiting_for=outcome.reason, waiting_until=outcome.until)
-            return self._seconds_to(outcome.until)
-        self._phone.update(waiting_for=None, waiting_until=None)
+        self._tell(outcome if isinstance(outcome, Wait) else None)
+        if outcome is None:
+            self._has_sent_since_look = True
+            return 0
         if isinstance(outcome, Full):
             # Nothing goes out before a look at what is there: it need not wait for its turn.
             if self._has_sent_since_look:
                 self._asked.read.set()
                 return 0
             return pause_s
-        self._has_sent_since_look = self._has_sent_since_look or outcome is None
-        if isinstance(outcome, Idle):
-            return pause_s if outcome.until is None else min(pause_s, self._seconds_to(outcome.until))
-        return 0
+        if outcome.until is not None:
+            return max(0.0, (outcome.until - self._services.clock()).total_seconds())
+        return pause_s if isinstance(outcome, Idle) else _LOOK_AGAIN_S
 
-    def _seconds_to(self, at: datetime) -> float:
-        return (at - self._services.clock()).total_seconds()
+    def _tell(self, wait: Wait | None) -> None:
+        """Let the others know how this phone stands."""
+        reason, until = (wait.reason, wait.until) if wait else (None, None)
+        view = self._phone.view()
+        if (view.waiting_for, view.waiting_until) != (reason, until):
+            self._phone.update(waiting_for=reason, waiting_until=until)
+        dispatcher, sim_ids = self._services.dispatcher, self._sim_ids
+        has_bound = dispatcher.queue.has_own(self._enrolled.phone_id, sim_ids)
+        dispatcher.board.post(sim_ids, wait, has_bound=has_bound)
+
+    def leave(self) -> None:
+        """It sends nothing more: its messages need not wait for it."""
+        self._services.dispatcher.board.leave(self._sim_ids, self._services.clock())
 
     def _usable_slots(self) -> frozenset[int]:
         """Slots whose radio is in service, as far as the phone says."""

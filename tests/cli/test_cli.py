@@ -6,58 +6,17 @@ import json
 import re
 import socket
 import sqlite3
-import tempfile
-import threading
 from contextlib import closing
 from datetime import datetime
-from pathlib import Path
 
 import pytest
-import waitress
 from click.testing import CliRunner
 
 from host_controller.cli import cli
 from host_controller.errors import ControllerError
-from host_controller.events import Bells
-from host_controller.settings import load_settings
 from host_controller.store.data_dir import DataDirectory
-from host_controller.store.store import Store
-from host_controller.wiring import make_api_app, utc_now
-from web import Services
 
 ANNA = "+420777123456"
-
-
-@pytest.fixture
-def data_dir():
-    with tempfile.TemporaryDirectory(prefix="sr") as directory:
-        yield Path(directory) / "d"
-
-
-@pytest.fixture
-def offline(data_dir):
-    def run(*arguments, stdin=None):
-        return CliRunner().invoke(cli, [*arguments, "--data-dir", str(data_dir)], input=stdin)
-
-    return run
-
-
-@pytest.fixture
-def online(data_dir, offline):
-    """The same, with the API on its socket as a daemon has it."""
-    with DataDirectory(data_dir).locked() as data, closing(Store(data.database)) as store:
-        services = Services(store, None, Bells(), load_settings(None), utc_now)
-        server = waitress.create_server(make_api_app(services), unix_socket=str(data.socket), unix_socket_perms="600")
-        thread = threading.Thread(target=server.run, daemon=True)
-        thread.start()
-        yield offline
-        server.close()
-        thread.join(5)
-
-
-@pytest.fixture(params=["offline", "online"])
-def smsrack(request):
-    return request.getfixturevalue(request.param)
 
 
 def test_send_one_and_see_it(smsrack):

@@ -16,14 +16,20 @@ from host_controller.events import Bells
 from host_controller.fleet.enrolment import Arrival, save_arrival
 from host_controller.fleet.phone import Enrolled
 from host_controller.inbox.receive import Inbox
+from host_controller.messaging.board import Board
 from host_controller.messaging.confirmation import Confirmation
+from host_controller.messaging.dispatcher import Dispatcher
 from host_controller.messaging.hands import Hands
+from host_controller.messaging.holds import Holds
 from host_controller.messaging.journal_care import JournalCare
 from host_controller.messaging.queue import Queue
+from host_controller.messaging.rack_rules import RackRules
 from host_controller.messaging.reconciler import Reconciler
-from host_controller.messaging.sending import ClockReading, Full, Idle, Sending
+from host_controller.messaging.sending import ClockReading, Full, Sending
 from host_controller.messaging.sim_choice import SimChoice, Wait
 from host_controller.messaging.sweep import sweep_overdue
+from host_controller.messaging.taking import Idle
+from host_controller.rule_settings import RepeatSettings
 from host_controller.rules.states import MessageState
 from host_controller.rules.timings import Timings
 from host_controller.settings import NewSimSettings, Settings
@@ -36,7 +42,8 @@ from web import Services
 
 PARTS_PER_DAY = 6
 TIMINGS = Timings()
-SETTINGS = Settings()
+# Everybody may be written to as often as the model likes.
+SETTINGS = Settings(repeats=RepeatSettings(recipient_per_hour={}, same_text={}))
 # A longest message must fit into a day: the model's are shorter than the settings allow.
 _NEW_SIMS = NewSimSettings.model_construct(parts_per_minute=6000, parts_per_day=PARTS_PER_DAY)
 
@@ -117,8 +124,10 @@ class Bench:
         self.store = FailingStore(self.database, self.failpoints)
         self.inbox = Inbox(self.store, SETTINGS.messages.home_region, self.clock)
         self.bells = Bells()
-        self.queue = Queue(self.bells)
-        self.store.store.on_rollback(self.queue.forget)
+        self.dispatcher = Dispatcher(
+            Queue(self.bells), Holds(self.store), RackRules(SETTINGS, self.clock), Board(self.clock()), None
+        )
+        self.store.store.on_rollback(self.dispatcher.forget)
         self.services = Services(self.store, None, self.bells, SETTINGS, self.clock)
 
     def add_phone(self, *, can_read_sms: bool, has_radio_log: bool) -> None:
@@ -151,7 +160,7 @@ class Bench:
     def kill(self) -> None:
         """What is in memory is gone."""
         self.failpoints.disarm()
-        self.queue.forget()
+        self.dispatcher.forget()
         for lane in self.lanes:
             lane.forget()
 
@@ -253,7 +262,7 @@ class LaneSteps:
             bench.store, hands, bench.inbox, TIMINGS, bench.clock, "lane", lambda: bench.clock.elapsed_s
         )
         choice = SimChoice(bench.store, enrolled, SETTINGS.zone, bench.clock())
-        self._sending = Sending(bench.store, bench.queue, hands, enrolled, choice, TIMINGS, bench.clock, "lane")
+        self._sending = Sending(bench.store, bench.dispatcher, hands, enrolled, choice, TIMINGS, bench.clock, "lane")
         self.has_doubts = self.must_read = True
         self.enrolled = enrolled
 

@@ -119,7 +119,7 @@ def test_status_and_phones(api, rack):
     assert phone["sims"][0] == {
         "id": 1, "slot_index": 0, "subscription_id": 11, "operator": "T-Mobile CZ", "in_service": True,
         "number": None, "stopped": None, "network": None, "roaming": None,
-        "signal_dbm": -93, "sent_parts_today": 0, "parts_per_day": 500, "parts_per_minute": 20,
+        "signal_dbm": -93, "sent_parts_today": 0, "parts_per_day": 500, "parts_per_minute": 20, "hold": None,
     }  # fmt: skip
     rack.views.clear()
     (absent,) = get(api, "/phones")[1]["phones"]

@@ -1,0 +1,41 @@
+"""What all lanes share to choose their next message."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+
+from host_controller.messaging.board import Board
+from host_controller.messaging.holds import HoldKind, Holds, Scope, hold
+from host_controller.messaging.queue import Queue
+from host_controller.messaging.rack_rules import RackRules
+from host_controller.rules.sticky import StickyRule
+from host_controller.rules.waiting import Wait, WaitReason
+
+_log = logging.getLogger(__name__)
+_ACTOR = "spend fuse"
+
+
+@dataclass(frozen=True)
+class Dispatcher:
+    """The queue, what holds it back as a whole, and how each SIM stands."""
+
+    queue: Queue
+    holds: Holds
+    rules: RackRules
+    board: Board
+    sticky: StickyRule | None
+
+    def forget(self) -> None:
+        """What is in memory may be wrong: something that was written was taken back. From any thread."""
+        self.queue.forget()
+        self.rules.forget()
+
+    def hold_rack(self, words: str, now: datetime) -> Wait:
+        """The fuse for money has blown: nothing goes until a person lets it."""
+        self.holds.change(lambda session: hold(session, Scope.RACK, None, HoldKind.FUSE, words, now, _ACTOR))
+        # Once it is released, what was spent before counts no more: that is read from the record.
+        self.rules.forget()
+        _log.error("the rack is held: %s", words)
+        return Wait(None, WaitReason.SPEND_FUSE)

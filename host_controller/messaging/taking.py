@@ -1,0 +1,154 @@
+"""Which message a phone takes next, at the moment when it may send one. Asked within a work of the store's writer."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from host_controller.fleet.phone import Enrolled, RackSim
+from host_controller.messaging import attempts, recipients
+from host_controller.messaging.attempts import Claim, Sender
+from host_controller.messaging.dispatcher import Dispatcher
+from host_controller.messaging.queue import QueuedMessage
+from host_controller.messaging.sim_choice import SimChoice
+from host_controller.rules.classes import MessageClass
+from host_controller.rules.recipient_filter import EVERYBODY, is_match
+from host_controller.rules.waiting import Wait, WaitReason, shortest
+
+# So many are put aside in one transaction that it holds up nobody.
+_PARK_AT_ONCE = 500
+
+
+@dataclass(frozen=True)
+class Idle:
+    """There is nothing that this phone may take."""
+
+    until: datetime | None = None
+    """When the first message is due that waits for a time; None where none does."""
+
+
+@dataclass(frozen=True)
+class Blown:
+    """The fuse for money has blown: the rack must be held."""
+
+    words: str
+
+
+Taken = tuple[Claim, RackSim]
+
+
+class Taking:
+    """One phone's choice."""
+
+    def __init__(self, dispatcher: Dispatcher, enrolled: Enrolled, choice: SimChoice, actor: str) -> None:
+        self._shared = dispatcher
+        self._enrolled = enrolled
+        self._choice = choice
+        self._actor = actor
+        self.sim_ids = [sim.sim_id for sim in enrolled.usable_sims]
+
+    def blocked(self, now: datetime, usable_slots: frozenset[int]) -> Idle | Wait | None:
+        """Say, without the writer, whether surely no message goes now, and until when."""
+        if self._shared.queue.is_empty(self._enrolled.phone_id, self.sim_ids, now):
+            return Idle(self._shared.queue.due_at)
+        slots = self._free_slots(usable_slots)
+        if isinstance(slots, Wait):
+            return slots
+        # Not even a single part of the highest class to a number that every SIM knows?
+        found = self._choice.choose(1, MessageClass.OTP, None, now, slots)
+        return found if isinstance(found, Wait) else None
+
+    def take(
+        self,
+        session: Session,
+        sender: Sender,
+        now: datetime,
+        usable_slots: frozenset[int],
+        in_hands: Collection[tuple[str, str]],
+    ) -> Taken | Idle | Blown | Wait:
+        """Claim the best message that may go now; else say what the next one waits for.
+
+        `in_hands` are the (number, text) that the phone has already: two equal rows could not be told apart.
+        """
+        shared, slots = self._shared, self._free_slots(usable_slots)
+        if isinstance(slots, Wait):
+            return slots
+        waits: list[Wait] = []
+        aside: dict[QueuedMessage, Wait] = {}
+        result: Taken | Idle | Blown | Wait | None = None
+        own_first = self._is_behind()
+        for message in shared.queue.messages(session, self._enrolled.phone_id, self.sim_ids, now, own_first=own_first):
+            if len(aside) >= _PARK_AT_ONCE:
+                result = Idle(now)
+                break
+            held = self._held(session, message, now)
+            if held is not None and held.reason is WaitReason.SPEND_FUSE:
+                result = Blown(shared.rules.blown(session, now) or "")
+                break
+            if held is not None:
+                aside[message] = held
+                continue
+            if (message.msisdn, message.text) in in_hands or not self._may_take(session, message, now):
+                continue
+            sim = self._choice.choose(
+                message.parts, message.message_class, message.msisdn, now, slots, message.only_sim_id
+            )
+            if isinstance(sim, Wait):
+                waits.append(sim)
+                continue
+            claim = attempts.claim(session, message, sim.sim_id, sender, now=now, actor=self._actor)
+            shared.queue.drop(message)
+            if claim is not None:
+                self._note(session, message, sim, now)
+                result = claim, sim
+                break
+        shared.queue.park(session, aside)
+        return result or shortest(waits) or Idle(shared.queue.due_at)
+
+    def _free_slots(self, usable_slots: frozenset[int]) -> frozenset[int] | Wait:
+        """Slots of the SIMs that nobody holds."""
+        found = [(sim, self._shared.holds.of_sim(self._enrolled.phone_id, sim.sim_id)) for sim in self._usable]
+        free = {sim.sim.slot_index for sim, hold in found if hold is None}
+        if found and not free:
+            return Wait(None, next(hold.wait_reason for _, hold in found if hold is not None))
+        return usable_slots & free
+
+    @property
+    def _usable(self) -> tuple[RackSim, ...]:
+        return self._enrolled.usable_sims
+
+    def _held(self, session: Session, message: QueuedMessage, now: datetime) -> Wait | None:
+        """What holds a message on every SIM."""
+        hold = self._shared.holds.of_batch(message.batch_id)
+        if hold is not None:
+            return Wait(None, hold.wait_reason)
+        return self._shared.rules.held(session, message, now)
+
+    def _may_take(self, session: Session, message: QueuedMessage, now: datetime) -> bool:
+        """Say whether the message is for this phone."""
+        if message.expires_at is not None and message.expires_at <= now:
+            return False  # it is about to be closed
+        if message.only_phone_id not in (None, self._enrolled.phone_id):
+            return False
+        if message.only_sim_id is not None and message.only_sim_id not in self.sim_ids:
+            return False
+        recipients_filter = self._enrolled.recipients
+        if recipients_filter is not EVERYBODY and not is_match(recipients_filter, self._shared.rules.facts(message)):
+            return False
+        rule = self._shared.sticky
+        return rule is None or recipients.may_take(session, message, self.sim_ids, self._shared.board, rule, now)
+
+    def _note(self, session: Session, message: QueuedMessage, sim: RackSim, now: datetime) -> None:
+        self._shared.rules.note(session, message, now)
+        if self._shared.sticky is not None:
+            recipients.remember(session, message.msisdn, sim.sim_id, now)
+
+    def _is_behind(self) -> bool:
+        """Whether this phone should leave to the others what they can take as well: it has work that is its alone."""
+        board = self._shared.board
+        mine = set(self.sim_ids)
+        others = [standing for sim_id, standing in board.at_work().items() if sim_id not in mine]
+        return any(not standing.has_bound and standing.wait is None for standing in others)

@@ -1,0 +1,54 @@
+"""The command line of a test: on a data directory of its own, without a daemon and with one's socket."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import waitress
+from click.testing import CliRunner
+
+from host_controller.cli import cli
+from host_controller.events import Bells
+from host_controller.settings import load_settings
+from host_controller.store.data_dir import DataDirectory
+from host_controller.store.store import Store
+from host_controller.wiring import make_api_app, utc_now
+from web import Services
+
+
+@pytest.fixture
+def data_dir():
+    with tempfile.TemporaryDirectory(prefix="sr") as directory:
+        yield Path(directory) / "d"
+
+
+@pytest.fixture
+def offline(data_dir):
+    def run(*arguments, stdin=None):
+        return CliRunner().invoke(cli, [*arguments, "--data-dir", str(data_dir)], input=stdin)
+
+    return run
+
+
+@pytest.fixture
+def online(data_dir, offline, eventually):
+    """The same, with the API on its socket as a daemon has it."""
+    with DataDirectory(data_dir).locked() as data, closing(Store(data.database)) as store:
+        services = Services(store, None, Bells(), load_settings(None), utc_now)
+        server = waitress.create_server(make_api_app(services), unix_socket=str(data.socket), unix_socket_perms="600")
+        thread = threading.Thread(target=server.run, daemon=True)
+        thread.start()
+        yield offline
+        # Closed under a request, its loop would stumble over a file descriptor that is gone.
+        eventually(lambda: not server.active_channels, what="the end of the last request")
+        server.close()
+        thread.join(5)
+
+
+@pytest.fixture(params=["offline", "online"])
+def smsrack(request):
+    return request.getfixturevalue(request.param)
