@@ -14,6 +14,7 @@ from wtforms.validators import InputRequired, Length
 from host_controller import __version__
 from host_controller.messaging.submit import Draft, Rejected
 from host_controller.store import queries
+from web.batch_pages import add_batch_pages
 from web.message_pages import add_message_pages
 from web.phone_pages import add_phone_pages
 from web.services import Services
@@ -76,6 +77,7 @@ def make_pages(services: Services) -> Blueprint:
         flash(f"Message {outcome.message_id} is queued ({outcome.part_count} SMS).", "ok")
         return redirect(url_for("pages.overview"))
 
+    add_batch_pages(pages, services)
     add_message_pages(pages, services)
     add_phone_pages(pages, services)
     return pages

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -13,10 +13,13 @@ from host_controller.errors import ConfigError
 from host_controller.events import Bells
 from host_controller.fleet.care import PhoneCare
 from host_controller.fleet.rack import Rack
+from host_controller.messaging.batch_changes import cancel_batch, change_window
+from host_controller.messaging.batches import BatchDraft, get_record, make_batch
 from host_controller.messaging.journal_care import release_restored
 from host_controller.messaging.judgement import Settlement, settle
 from host_controller.messaging.submit import Accepted, Draft, Rejected, submit
 from host_controller.messaging.transitions import cancel_queued
+from host_controller.rules.lifetime import Window
 from host_controller.rules.states import FailureCode
 from host_controller.scheduler import JobView
 from host_controller.settings import Settings
@@ -56,6 +59,29 @@ class Services:
         outcomes = submit(self.store, self.settings.messages, drafts, now=self.clock(), actor=actor)
         self.bells.ring()
         return outcomes
+
+    def make_batch(self, draft: BatchDraft, actor: str) -> None:
+        """Make a batch. Raises BatchConflictError, InvalidBatchError or InvalidWindowError."""
+        self.store.write(lambda session: make_batch(session, draft, now=self.clock(), actor=actor).id)
+
+    def change_window(self, name: str, changes: Mapping[str, datetime | None]) -> int:
+        """Change an end of a batch's window, or both; give how many messages are queued in it.
+
+        Raises UnknownBatchError or InvalidWindowError.
+        """
+
+        def work(session: Session) -> int:
+            record = get_record(session, name)
+            window = replace(Window(record.not_before, record.not_after), **changes)
+            return change_window(session, self.settings.messages, name, window, now=self.clock())
+
+        queued = self.store.write(work)
+        self.bells.ring()
+        return queued
+
+    def cancel_batch(self, name: str, actor: str, reason: str) -> int:
+        """Cancel what is queued of a batch; give how many. Raises UnknownBatchError."""
+        return cancel_batch(self.store, name, now=self.clock(), actor=actor, reason=reason)
 
     def settle(self, message_ids: Sequence[int], settlement: Settlement, actor: str, reason: str) -> None:
         """Close unknown messages. Raises UnknownMessageError or NotUnknownError; then none was changed."""
