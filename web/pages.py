@@ -39,11 +39,13 @@ def make_pages(services: Services) -> Blueprint:
 
     @pages.app_template_filter("clock")
     def clock(at: datetime | None) -> str:
-        """A time of day in the rack's zone, with the date where it is not today."""
+        """A time of day in the rack's zone, with the date where it is not today, and the year where it is not this."""
         if at is None:
             return ""
         local, today = at.astimezone(services.settings.zone), services.clock().astimezone(services.settings.zone)
-        return local.strftime("%H:%M:%S" if local.date() == today.date() else "%d %b %H:%M")
+        if local.date() == today.date():
+            return local.strftime("%H:%M:%S")
+        return local.strftime("%d %b %H:%M" if local.year == today.year else "%d %b %Y %H:%M")
 
     @pages.get("/")
     def overview() -> str:

@@ -26,6 +26,7 @@ from host_controller.messaging.transitions import note_accepted
 from host_controller.rules.classes import MessageClass
 from host_controller.rules.destinations import destination_refusal, short_number_refusal
 from host_controller.rules.lifetime import Window, lifetime
+from host_controller.rules.plain_mobiles import is_plain_mobile
 from host_controller.rules.states import MessageState
 from host_controller.rules.waiting import WaitReason
 from host_controller.settings import MessageSettings
@@ -105,13 +106,7 @@ def submit(
 def check(draft: Draft, settings: MessageSettings) -> Checked | Rejected:
     """Normalise and check one draft."""
     try:
-        refusal = short_number_refusal(draft.number, settings.home_region)
-        if refusal is not None:
-            raise DestinationRefusedError(f"the number is {refusal}")
-        msisdn = parse_msisdn(draft.number, settings.home_region)
-        refusal = destination_refusal(msisdn, settings.allowed_regions)
-        if refusal is not None:
-            raise DestinationRefusedError(refusal)
+        msisdn = _recipient(draft.number, settings)
         text = parse_sms_text(draft.text)
         part_count = count_parts(text.reveal())
         if part_count > settings.max_parts:
@@ -123,6 +118,20 @@ def check(draft: Draft, settings: MessageSettings) -> Checked | Rejected:
         return Checked(draft, msisdn, text, part_count)
     except ControllerError as error:
         return _rejected(error)
+
+
+def _recipient(raw: str, settings: MessageSettings) -> Msisdn:
+    """Read a number that may be written to. Raises InvalidMsisdnError or DestinationRefusedError."""
+    if is_plain_mobile(raw, settings.allowed_regions):
+        return Msisdn(raw)
+    refusal = short_number_refusal(raw, settings.home_region)
+    if refusal is not None:
+        raise DestinationRefusedError(f"the number is {refusal}")
+    msisdn = parse_msisdn(raw, settings.home_region)
+    refusal = destination_refusal(msisdn, settings.allowed_regions)
+    if refusal is not None:
+        raise DestinationRefusedError(refusal)
+    return msisdn
 
 
 def default_ttl(settings: MessageSettings, message_class: MessageClass) -> timedelta | None:
