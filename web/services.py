@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -14,12 +14,11 @@ from host_controller.events import Bells
 from host_controller.fleet.care import PhoneCare
 from host_controller.fleet.rack import Rack
 from host_controller.messaging.batch_changes import cancel_batch, change_window
-from host_controller.messaging.batches import BatchDraft, get_record, make_batch
+from host_controller.messaging.batches import BatchDraft, make_batch
 from host_controller.messaging.journal_care import release_restored
 from host_controller.messaging.judgement import Settlement, settle
 from host_controller.messaging.submit import Accepted, Draft, Rejected, submit
 from host_controller.messaging.transitions import cancel_queued
-from host_controller.rules.lifetime import Window
 from host_controller.rules.states import FailureCode
 from host_controller.scheduler import JobView
 from host_controller.settings import Settings
@@ -69,13 +68,7 @@ class Services:
 
         Raises UnknownBatchError or InvalidWindowError.
         """
-
-        def work(session: Session) -> int:
-            record = get_record(session, name)
-            window = replace(Window(record.not_before, record.not_after), **changes)
-            return change_window(session, self.settings.messages, name, window, now=self.clock())
-
-        queued = self.store.write(work)
+        queued = change_window(self.store, self.settings.messages, name, changes, now=self.clock())
         self.bells.ring()
         return queued
 

@@ -294,8 +294,32 @@ def test_a_moved_window_leaves_the_wait_for_the_next_try(store):
     assert (rows(store)[0].not_before, rows(store)[0].waiting_for) == (NOW + 2 * HOUR, "retry")
 
 
+def test_a_window_is_moved_in_chunks_and_the_batch_last(store, monkeypatch):
+    monkeypatch.setattr(batch_changes, "_CHUNK", 4)
+    begins, ends = NOW + HOUR, NOW + 30 * HOUR
+    send(store, *(text_to(n, batch="xmas", expires_at=NOW + 2 * HOUR) for n in range(10)), text_to(99))
+    written = store.write
+    works = []
+
+    def break_off(work):
+        works.append(work)
+        if len(works) == 3:
+            raise RuntimeError("the power is off")
+        return written(work)
+
+    monkeypatch.setattr(store, "write", break_off)
+    with pytest.raises(RuntimeError):
+        move(store, Window(begins, ends))
+    assert [row.not_before == begins for row in rows(store)] == [True] * 8 + [False] * 3
+    assert batch(store, "xmas").not_after == NOW + 2 * HOUR
+    assert move(store, Window(begins, ends)) == 10
+    assert {(row.not_before, row.expires_at) for row in rows(store)[:10]} == {(begins, NOW + 25 * HOUR)}
+    assert (batch(store, "xmas").not_before, batch(store, "xmas").not_after) == (begins, ends)
+
+
 def move(store, window, name="xmas"):
-    return store.write(lambda session: change_window(session, MessageSettings(), name, window, now=NOW))
+    changes = {"not_before": window.not_before, "not_after": window.not_after}
+    return change_window(store, MessageSettings(), name, changes, now=NOW)
 
 
 def test_a_batch_is_cancelled_in_chunks_with_events(store, monkeypatch):
