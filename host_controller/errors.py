@@ -7,6 +7,11 @@
       TooManyPartsError         shorten the text
       OptedOutError             leave it: the recipient does not want messages
       RefConflictError          use a new ref
+      TooLateError              give a later end, or leave it
+      InvalidWindowError        let the window end after it begins
+      InvalidBatchError         correct the batch's name, or the SIMs named for it
+      BatchConflictError        leave class and window out, or name another batch
+      UnknownBatchError         correct the batch's name
       PhoneBusyError            try again in a moment
       UnknownPhoneError         correct the serial
       UnknownMessageError       correct the id
@@ -70,6 +75,36 @@ class RefConflictError(ControllerError):
     """The reference belongs to another message."""
 
     code = "ref_conflict"
+
+
+class TooLateError(ControllerError):
+    """The time in which the message may go is over."""
+
+    code = "too_late"
+
+
+class InvalidWindowError(ControllerError):
+    """A window ends before it begins."""
+
+    code = "invalid_window"
+
+
+class InvalidBatchError(ControllerError):
+    """No batch can be called or bound so."""
+
+    code = "invalid_batch"
+
+
+class BatchConflictError(ControllerError):
+    """The batch of that name has another class or window."""
+
+    code = "batch_conflict"
+
+
+class UnknownBatchError(ControllerError):
+    """There is no batch of that name."""
+
+    code = "not_found"
 
 
 class UnknownPhoneError(ControllerError):

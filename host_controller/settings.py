@@ -47,6 +47,7 @@ def _time_zone(name: str) -> str:
 
 
 Port = Annotated[int, Field(ge=1, le=65535)]
+LifeHours = Annotated[float, Field(gt=0, le=8760)]
 
 
 class WebSettings(Section):
@@ -112,6 +113,12 @@ class MessageSettings(Section):
     """What becomes of a message that may have been sent, or not."""
     unknown_after_h: Annotated[float, Field(gt=0, le=720)] = 24.0
     """How long it stays unknown before that."""
+    otp_ttl_h: LifeHours = 0.25
+    """How long a message may wait that names no time of its own: a code is of no use later."""
+    transactional_ttl_h: LifeHours = 24.0
+    """The same, for what the recipient has asked for or bought."""
+    marketing_ttl_h: LifeHours | None = None
+    """The same for marketing; by default it may wait until the window of its batch ends, or for ever."""
 
 
 class PhoneSettings(Section):

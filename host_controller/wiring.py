@@ -25,6 +25,7 @@ from host_controller.fleet.rack import PhoneFinder, Rack, SeenPhone
 from host_controller.inbox.receive import Inbox
 from host_controller.messaging.board import Board
 from host_controller.messaging.dispatcher import Dispatcher
+from host_controller.messaging.expiry import Expiry
 from host_controller.messaging.holds import Holds
 from host_controller.messaging.judgement import assume_old
 from host_controller.messaging.lanes import Lanes
@@ -134,6 +135,7 @@ def build_controller(settings: Settings, data: DataDirectory) -> Controller:
     rack.server_trouble = lambda: supervision.trouble
     clock.every(timings.watch_s, "phones", lambda: lanes.open(rack.watch()))
     clock.every(timings.watch_s, "overdue", lambda: sweep_overdue(store, bells, timings, utc_now()))
+    clock.every(timings.watch_s, "expiry", Expiry(store, utc_now).run)
     clock.every(timings.late_round_s, "unknown", lambda: assume_old(store, settings.messages, timings, utc_now()))
     clock.every(timings.read_idle_s, "inbox", lanes.ask_to_read)
     clock.every(timings.health_s, "health", lanes.ask_for_health)

@@ -114,7 +114,7 @@ class Pull:
         # The ref makes a second message of the same row impossible, whatever happens here.
         drafts = [Draft(r.number or "", r.body or "", f"odoo/{r.database}/{r.uuid}") for r in records]
         checked = [check(draft, self._settings) for draft in drafts]
-        outcomes = accept_all(session, checked, now=self._clock(), actor=self._actor)
+        outcomes = accept_all(session, self._settings, checked, now=self._clock(), actor=self._actor)
         for record, outcome in zip(records, outcomes, strict=True):
             if isinstance(outcome, Accepted):
                 record.message_id = outcome.message_id

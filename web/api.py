@@ -10,6 +10,7 @@ from werkzeug.exceptions import HTTPException
 
 from host_controller import __version__
 from host_controller.errors import (
+    BatchConflictError,
     ControllerError,
     NotRunningError,
     NotUnknownError,
@@ -24,12 +25,15 @@ from host_controller.errors import (
     UnknownPhoneError,
     UnknownTargetError,
 )
+from host_controller.messaging.batches import LONGEST_NAME
 from host_controller.messaging.held import list_held
 from host_controller.messaging.submit import Accepted, Draft, Rejected
+from host_controller.rules.classes import MessageClass
 from host_controller.rules.states import MessageState
 from host_controller.store import queries
+from web.api_batches import add_batches
 from web.api_holds import add_holds
-from web.api_input import Answer, ApiError, Body, Json, checked, error_json, read_json
+from web.api_input import Answer, ApiError, Body, Json, Moment, checked, error_json, read_json
 from web.api_phones import add_phones
 from web.api_settling import add_settling
 from web.services import Services
@@ -39,9 +43,11 @@ _ACTOR = "cli"
 _MOST_MESSAGES = 1000
 _RETRY_AFTER_S = "5"
 _LONGEST_LIST = 1000
+_LONGEST_TTL_S = 366 * 86_400.0
 # Answers that say in HTTP's own words why one message was refused; every other refusal is 422.
-_STATUS = {OptedOutError.code: 451, RefConflictError.code: 409}
+_STATUS = {OptedOutError.code: 451, RefConflictError.code: 409, BatchConflictError.code: 409}
 _OTHER_STATUS = {
+    BatchConflictError.code: 409,
     NotRunningError.code: 409,
     PhoneBusyError.code: 503,
     UnknownPhoneError.code: 404,
@@ -54,7 +60,17 @@ _OTHER_STATUS = {
 }
 
 
-class MessageBody(Body):
+class Terms(Body):
+    """What a message may also say, or a call for all its messages that do not."""
+
+    class_: Annotated[Annotated[MessageClass, Field(strict=False)] | None, Field(alias="class")] = None
+    batch: Annotated[str, Field(min_length=1, max_length=LONGEST_NAME)] | None = None
+    not_before: Moment | None = None
+    not_after: Moment | None = None
+    ttl_s: Annotated[float, Field(gt=0, le=_LONGEST_TTL_S)] | None = None
+
+
+class MessageBody(Terms):
     """One message."""
 
     number: str
@@ -62,7 +78,7 @@ class MessageBody(Body):
     ref: Annotated[str, Field(min_length=1, max_length=255)] | None = None
 
 
-class MessagesBody(Body):
+class MessagesBody(Terms):
     """Several messages."""
 
     messages: Annotated[list[MessageBody], Field(max_length=_MOST_MESSAGES)]
@@ -80,6 +96,7 @@ class ListQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     state: MessageState | None = None
+    batch: str | None = None
     before: int | None = None
     limit: Annotated[int, Field(ge=1, le=_LONGEST_LIST)] = 50
 
@@ -92,6 +109,7 @@ def make_api(services: Services) -> Blueprint:
     add_settling(api, services)
     add_phones(api, services)
     add_holds(api, services)
+    add_batches(api, services)
     _add_consent(api, services)
     return api
 
@@ -107,6 +125,7 @@ def _add_messages(api: Blueprint, services: Services) -> None:
         return {
             "version": __version__,
             "running": services.rack is not None,
+            "time_zone": services.settings.time_zone,
             "trouble": services.trouble,
             "holds": holds,
             "totals": {"accepted": sum(totals.values()), **totals, "parts": parts, "opted_out": opted_out},
@@ -119,12 +138,12 @@ def _add_messages(api: Blueprint, services: Services) -> None:
         body = read_json()
         if "messages" not in body:
             draft = checked(MessageBody, body)
-            outcome = services.submit([_draft(draft)], _ACTOR)[0]
+            outcome = services.submit([_draft(draft, draft)], _ACTOR)[0]
             if isinstance(outcome, Rejected):
                 raise ApiError(_STATUS.get(outcome.code, 422), outcome.code, outcome.reason)
             return _outcome_json(outcome), 202
-        bodies = checked(MessagesBody, body).messages
-        outcomes = services.submit([_draft(item) for item in bodies], _ACTOR)
+        call = checked(MessagesBody, body)
+        outcomes = services.submit([_draft(item, call) for item in call.messages], _ACTOR)
         return {"results": [_outcome_json(outcome) for outcome in outcomes]}
 
     @api.get("/messages")
@@ -132,7 +151,7 @@ def _add_messages(api: Blueprint, services: Services) -> None:
         query = checked(ListQuery, request.args.to_dict())
         why = waiting(services)
         with services.store.reading() as session:
-            found = queries.list_messages(session, state=query.state, before=query.before, limit=query.limit)
+            found = queries.list_messages(session, **query.model_dump())
         return {"messages": [message_json(view, why, services.clock()) for view in found]}
 
     @api.get("/messages/<int:message_id>")
@@ -190,8 +209,19 @@ def _add_errors(api: Blueprint) -> None:
         return error_json(name, error.description or error.name), error.code or 500
 
 
-def _draft(body: MessageBody) -> Draft:
-    return Draft(body.number, body.text, body.ref)
+def _draft(body: MessageBody, call: Terms) -> Draft:
+    """What a message does not say, its call says for it."""
+    ttl_s = call.ttl_s if body.ttl_s is None else body.ttl_s
+    return Draft(
+        body.number,
+        body.text,
+        body.ref,
+        batch=body.batch or call.batch,
+        message_class=body.class_ or call.class_,
+        not_before=body.not_before or call.not_before,
+        expires_at=body.not_after or call.not_after,
+        ttl_s=ttl_s,
+    )
 
 
 def _outcome_json(outcome: Accepted | Rejected) -> Json:

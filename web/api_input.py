@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import difflib
-from typing import Any, TypeVar, get_args
+from datetime import UTC, datetime
+from typing import Annotated, Any, TypeVar, get_args
 
 from flask import request
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 Json = dict[str, Any]
 Answer = Json | tuple[Json, int]
 Model = TypeVar("Model", bound=BaseModel)
+# Any other year is a mistake, and what is added to it must still be a time.
+_EARLIEST, _LATEST = 2000, 2999
 
 
 class Body(BaseModel):
@@ -59,14 +62,32 @@ def checked(model: type[Model], values: Json) -> Model:
             near = difflib.get_close_matches(str(first["loc"][-1]), known, n=1, cutoff=0.0)
             hint = f"did you mean {near[0]!r}?" if near else "this takes none"
             raise ApiError(400, "bad_request", f"unknown field {place!r}; {hint}") from error
-        raise ApiError(400, "bad_request", f"field {place!r}: {first['msg']}") from error
+        raise ApiError(400, "bad_request", f"field {place!r}: {first['msg'].removeprefix('Value error, ')}") from error
 
 
 def _fields_at(model: type[BaseModel], depth: int) -> list[str]:
     """Names of a model's fields, or of those of the objects in its list."""
     if depth == 1:
-        return list(model.model_fields)
+        return _names(model)
     inner = [kind for field in model.model_fields.values() for kind in get_args(field.annotation)]
-    return [
-        name for kind in inner if isinstance(kind, type) and issubclass(kind, BaseModel) for name in kind.model_fields
-    ]
+    return [name for kind in inner if isinstance(kind, type) and issubclass(kind, BaseModel) for name in _names(kind)]
+
+
+def _names(model: type[BaseModel]) -> list[str]:
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _moment(value: object) -> datetime:
+    try:
+        if not isinstance(value, str):
+            raise TypeError
+        at = datetime.fromisoformat(value)
+        if at.tzinfo is None or not _EARLIEST <= at.year <= _LATEST:
+            raise ValueError
+    except (TypeError, ValueError):
+        raise ValueError("write a time with its zone, like 2026-12-01T09:00:00+01:00") from None
+    return at.astimezone(UTC)
+
+
+Moment = Annotated[datetime, BeforeValidator(_moment)]
+"""A time in ISO 8601, with its zone."""

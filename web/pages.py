@@ -15,6 +15,7 @@ from host_controller import __version__
 from host_controller.messaging.held import list_held
 from host_controller.messaging.submit import Draft, Rejected
 from host_controller.store import queries
+from web.batch_pages import add_batch_pages
 from web.hold_pages import HoldForm, add_hold_pages
 from web.message_pages import add_message_pages
 from web.phone_pages import add_phone_pages
@@ -40,11 +41,13 @@ def make_pages(services: Services) -> Blueprint:
 
     @pages.app_template_filter("clock")
     def clock(at: datetime | None) -> str:
-        """A time of day in the rack's zone, with the date where it is not today."""
+        """A time of day in the rack's zone, with the date where it is not today, and the year where it is not this."""
         if at is None:
             return ""
         local, today = at.astimezone(services.settings.zone), services.clock().astimezone(services.settings.zone)
-        return local.strftime("%H:%M:%S" if local.date() == today.date() else "%d %b %H:%M")
+        if local.date() == today.date():
+            return local.strftime("%H:%M:%S")
+        return local.strftime("%d %b %H:%M" if local.year == today.year else "%d %b %Y %H:%M")
 
     @pages.get("/")
     def overview() -> str:
@@ -78,6 +81,7 @@ def make_pages(services: Services) -> Blueprint:
         flash(f"Message {outcome.message_id} is queued ({outcome.part_count} SMS).", "ok")
         return redirect(url_for("pages.overview"))
 
+    add_batch_pages(pages, services)
     add_message_pages(pages, services)
     add_phone_pages(pages, services)
     add_hold_pages(pages, services)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,6 +13,8 @@ from host_controller.errors import ConfigError
 from host_controller.events import Bells
 from host_controller.fleet.care import PhoneCare
 from host_controller.fleet.rack import Rack
+from host_controller.messaging.batch_changes import cancel_batch, change_window
+from host_controller.messaging.batches import BatchDraft, make_batch
 from host_controller.messaging.control import Control
 from host_controller.messaging.holds import Holds
 from host_controller.messaging.journal_care import release_restored
@@ -65,6 +67,23 @@ class Services:
         outcomes = submit(self.store, self.settings.messages, drafts, now=self.clock(), actor=actor)
         self.bells.ring_in()
         return outcomes
+
+    def make_batch(self, draft: BatchDraft, actor: str) -> None:
+        """Make a batch. Raises BatchConflictError, InvalidBatchError or InvalidWindowError."""
+        self.store.write(lambda session: make_batch(session, draft, now=self.clock(), actor=actor).id)
+
+    def change_window(self, name: str, changes: Mapping[str, datetime | None]) -> int:
+        """Change an end of a batch's window, or both; give how many messages are queued in it.
+
+        Raises UnknownBatchError or InvalidWindowError.
+        """
+        queued = change_window(self.store, self.settings.messages, name, changes, now=self.clock())
+        self.bells.ring()
+        return queued
+
+    def cancel_batch(self, name: str, actor: str, reason: str) -> int:
+        """Cancel what is queued of a batch; give how many. Raises UnknownBatchError."""
+        return cancel_batch(self.store, name, now=self.clock(), actor=actor, reason=reason)
 
     def settle(self, message_ids: Sequence[int], settlement: Settlement, actor: str, reason: str) -> None:
         """Close unknown messages. Raises UnknownMessageError or NotUnknownError; then none was changed."""

@@ -249,7 +249,7 @@ def waits_for(view: MessageView, why: Waiting, now: datetime) -> Waiting:
     if view.restored:
         return Waiting(WaitReason.RESTORED)
     if view.not_before is not None and view.not_before > now:
-        return Waiting(WaitReason.RETRY, view.not_before)
+        return Waiting(WaitReason(view.waiting_for or WaitReason.RETRY), view.not_before)
     return why
 
 
@@ -257,6 +257,7 @@ def message_json(view: MessageView, why: Waiting, now: datetime) -> dict[str, An
     """A message for the API; a queued one says what it waits for."""
     values = asdict(view)
     values["parts"] = values.pop("part_count")
+    values["class"] = values.pop("message_class")
     del values["restored"], values["not_before"]
     own = waits_for(view, why, now)
     return as_json({**values, "waiting_for": own.reason, "waiting_until": own.until})

@@ -8,6 +8,7 @@ import click
 
 from host_controller import __version__
 from host_controller.cli.backup import backup, restore
+from host_controller.cli.batches import batches
 from host_controller.cli.control import drain, holds, pause, resume, stop
 from host_controller.cli.demo import demo
 from host_controller.cli.lists import inbox, messages, optouts, status
@@ -36,7 +37,23 @@ def cli() -> None:
     """An SMS gateway out of a rack of stock Android phones."""
 
 
-_COMMANDS = (run, demo, simulate, send, messages, settle, status, phones, inbox, optouts, odoo, udev, backup, restore)
+_COMMANDS = (
+    run,
+    demo,
+    simulate,
+    send,
+    messages,
+    batches,
+    settle,
+    status,
+    phones,
+    inbox,
+    optouts,
+    odoo,
+    udev,
+    backup,
+    restore,
+)
 _CONTROL = (pause, drain, stop, resume, holds)
 for command in (*_COMMANDS, *_CONTROL):
     cli.add_command(command)

@@ -1,4 +1,4 @@
-"""A CSV file of messages: columns `number` and `text`, and `ref` if wanted."""
+"""A CSV file of messages: columns `number` and `text`, and others if wanted."""
 
 from __future__ import annotations
 
@@ -6,13 +6,23 @@ import csv
 import difflib
 import io
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
+from host_controller.cli.times import read_class, read_moment, read_ttl
 from host_controller.errors import ConfigError
 
-COLUMNS = ("number", "text", "ref")
+COLUMNS = ("number", "text", "ref", "class", "batch", "not_before", "not_after", "ttl_s")
 _REQUIRED = ("number", "text")
+_READ: dict[str, tuple[str, Callable[[str], Any]]] = {
+    "class": ("message_class", read_class),
+    "not_before": ("not_before", read_moment),
+    "not_after": ("not_after", read_moment),
+    "ttl_s": ("ttl_s", read_ttl),
+}
 
 
 @dataclass(frozen=True)
@@ -23,7 +33,13 @@ class CsvRow:
     """Counted from 1, without the heading."""
     number: str
     text: str
-    ref: str | None
+    ref: str | None = None
+    message_class: str | None = None
+    batch: str | None = None
+    not_before: datetime | None = None
+    """Without a zone it is in the rack's, as the next one."""
+    not_after: datetime | None = None
+    ttl_s: float | None = None
     error: str | None = None
 
 
@@ -70,8 +86,17 @@ def _check_heading(heading: list[str], path: Path) -> None:
 
 def _row(row: int, heading: list[str], fields: list[str]) -> CsvRow:
     if len(fields) != len(heading):
+        words = f"{len(fields)} fields instead of {len(heading)}; quote texts that hold a comma"
+        return CsvRow(row, "", "", error=words)
+    values = {name: field for name, field in zip(heading, fields, strict=True) if field or name in _REQUIRED}
+    try:
         return CsvRow(
-            row, "", "", None, f"{len(fields)} fields instead of {len(heading)}; quote texts that hold a comma"
+            row,
+            values["number"],
+            values["text"],
+            values.get("ref"),
+            batch=values.get("batch"),
+            **{name: read(values[column]) for column, (name, read) in _READ.items() if column in values},
         )
-    values = dict(zip(heading, fields, strict=True))
-    return CsvRow(row, values["number"], values["text"], values.get("ref") or None)
+    except ValueError as error:
+        return CsvRow(row, "", "", error=str(error))

@@ -43,17 +43,24 @@ def status(api: ApiClient, as_json: bool) -> None:
 @click.command()
 @click.argument("message_id", type=int, required=False)
 @click.option("--state", type=_STATES, help="Only messages in this state.")
+@click.option("--batch", metavar="NAME", help="Only messages of this batch.")
 @click.option("--limit", type=_LIMIT, default=20, show_default=True)
 @click.option("--before", type=int, metavar="ID", help="Only older ones than this.")
 @api_command
 def messages(
-    api: ApiClient, as_json: bool, message_id: int | None, state: str | None, limit: int, before: int | None
+    api: ApiClient,
+    as_json: bool,
+    message_id: int | None,
+    state: str | None,
+    batch: str | None,
+    limit: int,
+    before: int | None,
 ) -> None:
     """Messages, newest first; with MESSAGE_ID, all that happened to one."""
     if message_id is not None:
         _show_message(api.call("GET", f"/messages/{message_id}"), as_json)
         return
-    answer = api.call("GET", "/messages", state=state, limit=limit, before=before)
+    answer = api.call("GET", "/messages", state=state, batch=batch, limit=limit, before=before)
     if as_json:
         show_json(answer)
         return
@@ -77,6 +84,9 @@ def _show_message(message: dict[str, Any], as_json: bool) -> None:
         show_json(message)
         return
     click.echo(f"message {message['id']} to {message['number']}, {message['parts']} parts: {message['state']}")
+    batch = f", batch {message['batch']}" if message["batch"] else ""
+    expiry = f", expires at {message['expires_at']}" if message["expires_at"] else ""
+    click.echo(f"{message['class']}{batch}{expiry}")
     table = _table("when (UTC)", "state", "by", "why")
     for event in message["events"]:
         table.add_row(event["at"], event["new_state"], event["actor"], event["reason"])

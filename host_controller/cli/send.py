@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import click
 
 from host_controller.cli.api_options import api_command, note_offline, show_json
 from host_controller.cli.csv_file import CsvRow, read_csv
+from host_controller.cli.times import CLASS, MOMENT, TTL, RackTimes
 from host_controller.client import ApiClient
 from host_controller.rules.states import MessageState
 
@@ -24,9 +26,17 @@ _MOVING = (MessageState.QUEUED, MessageState.SUBMITTING)
 @click.argument("number", required=False)
 @click.argument("text", required=False)
 @click.option(
-    "--csv", "csv_path", type=click.Path(path_type=Path), help="A file with the columns number,text[,ref]; - for stdin."
+    "--csv",
+    "csv_path",
+    type=click.Path(path_type=Path),
+    help="A file with the columns number,text[,ref,class,batch,not_before,not_after,ttl_s]; - for stdin.",
 )
 @click.option("--ref", help="Your own name for the message: the same ref is never sent twice.")
+@click.option("--class", "message_class", type=CLASS, help="What it is for; transactional, or its batch's.")
+@click.option("--batch", metavar="NAME", help="The batch that it belongs to; made if it is new.")
+@click.option("--not-before", type=MOMENT, help="Nothing goes earlier; without a zone in the rack's.")
+@click.option("--not-after", type=MOMENT, help="What has not gone by then expires.")
+@click.option("--ttl", type=TTL, help="It expires after so long, like 90s, 15m, 24h or 2d.")
 @click.option("--wait", is_flag=True, help="Wait until every message has ended.")
 @click.option("--wait-limit", type=click.FloatRange(1), default=600, show_default=True, metavar="SECONDS")
 @api_command
@@ -37,6 +47,11 @@ def send(
     text: str | None,
     csv_path: Path | None,
     ref: str | None,
+    message_class: str | None,
+    batch: str | None,
+    not_before: datetime | None,
+    not_after: datetime | None,
+    ttl: float | None,
     wait: bool,
     wait_limit: float,
 ) -> None:
@@ -44,7 +59,15 @@ def send(
     if (csv_path is None) == (number is None or text is None) or (csv_path and (number or ref)):
         raise click.UsageError("give NUMBER and TEXT, or --csv FILE")
     rows = read_csv(csv_path) if csv_path else [CsvRow(1, number or "", text or "", ref)]
-    result = submit_rows(api, rows)
+    times = RackTimes(api)
+    call = {
+        "class": message_class,
+        "batch": batch,
+        "not_before": times.json(not_before),
+        "not_after": times.json(not_after),
+        "ttl_s": ttl,
+    }
+    result = submit_rows(api, rows, call=call)
     if not as_json:
         note_offline(api)
         _report(result, single=csv_path is None)
@@ -58,9 +81,16 @@ def send(
 
 
 def submit_rows(
-    api: ApiClient, rows: Sequence[CsvRow], on_progress: Callable[[int], None] = lambda _: None
+    api: ApiClient,
+    rows: Sequence[CsvRow],
+    on_progress: Callable[[int], None] = lambda _: None,
+    call: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Submit rows in chunks; give what was accepted, and each rejected row with its reason."""
+    """Submit rows in chunks; give what was accepted, and each rejected row with its reason.
+
+    `call` holds for what a row does not say.
+    """
+    times = RackTimes(api)
     accepted: list[int] = []
     repeated = parts = 0
     rejected: list[dict[str, Any]] = [
@@ -69,8 +99,8 @@ def submit_rows(
     good = [row for row in rows if not row.error]
     for start in range(0, len(good), _CHUNK):
         chunk = good[start : start + _CHUNK]
-        bodies = [{"number": row.number, "text": row.text} | ({"ref": row.ref} if row.ref else {}) for row in chunk]
-        results = api.call("POST", "/messages", {"messages": bodies})["results"]
+        body = _stated({**(call or {}), "messages": [_body(row, times) for row in chunk]})
+        results = api.call("POST", "/messages", body)["results"]
         for row, outcome in zip(chunk, results, strict=True):
             if "error" in outcome:
                 error = outcome["error"]
@@ -88,6 +118,25 @@ def submit_rows(
         "rejected": rejected,
         "accepted_ids": accepted,
     }
+
+
+def _body(row: CsvRow, times: RackTimes) -> dict[str, Any]:
+    return _stated(
+        {
+            "number": row.number,
+            "text": row.text,
+            "ref": row.ref,
+            "class": row.message_class,
+            "batch": row.batch,
+            "not_before": times.json(row.not_before),
+            "not_after": times.json(row.not_after),
+            "ttl_s": row.ttl_s,
+        }
+    )
+
+
+def _stated(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _report(result: dict[str, Any], *, single: bool) -> None:

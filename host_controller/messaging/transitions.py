@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import insert, select
+from sqlalchemy import ColumnElement, and_, exists, not_, select, update
 from sqlalchemy.orm import Session
 
-from host_controller.rules.states import FailureCode, MessageState, check_transition
-from host_controller.store.models import MessageEvent, MessageRecord
+from host_controller.rules.states import OPEN_ATTEMPTS, FailureCode, MessageState, check_transition
+from host_controller.store.bulk import insert_rows
+from host_controller.store.models import AttemptRecord, MessageEvent, MessageRecord
 
 _CANCEL_CHUNK = 1000
 
@@ -76,4 +78,44 @@ def note_accepted(session: Session, message_ids: list[int], *, now: datetime, ac
         }
         for id_ in message_ids
     ]
-    session.execute(insert(MessageEvent), rows)
+    insert_rows(session, MessageEvent, rows)
+
+
+def end_queued(
+    session: Session,
+    message_ids: Collection[int],
+    new: MessageState,
+    *,
+    now: datetime,
+    actor: str,
+    reason: str,
+    failure: FailureCode | None = None,
+) -> int:
+    """Move those of these messages that are still queued to `new`, by one statement; give how many they were."""
+    check_transition(MessageState.QUEUED, new)
+    moved = session.scalars(
+        update(MessageRecord)
+        .where(MessageRecord.id.in_(message_ids), MessageRecord.state == MessageState.QUEUED)
+        .values(state=new, changed_at=now, failure_code=failure, error_message=reason)
+        .returning(MessageRecord.id)
+        .execution_options(synchronize_session=False)
+    ).all()
+    rows = [
+        {
+            "message_id": id_,
+            "at": now,
+            "old_state": MessageState.QUEUED,
+            "new_state": new,
+            "actor": actor,
+            "reason": reason,
+        }
+        for id_ in moved
+    ]
+    insert_rows(session, MessageEvent, rows)
+    return len(rows)
+
+
+def is_idle() -> ColumnElement[bool]:
+    """Say in SQL that a message is queued and that no attempt to send it is open."""
+    is_open = exists().where(AttemptRecord.message_id == MessageRecord.id, AttemptRecord.state.in_(OPEN_ATTEMPTS))
+    return and_(MessageRecord.state == MessageState.QUEUED, not_(is_open))

@@ -86,6 +86,8 @@ class FailureCode(StrEnum):
     OPTED_OUT = "opted_out"
     ASSUMED = "assumed"
     """A person or a policy has closed an unknown one."""
+    WITHDRAWN = "withdrawn"
+    """A person has cancelled it, with the rest of its batch."""
 
 
 def check_transition(old: MessageState, new: MessageState) -> None:

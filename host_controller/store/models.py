@@ -241,6 +241,7 @@ class MessageRecord(Base):
     created_at: Mapped[datetime]
     changed_at: Mapped[datetime]
     sim: Mapped[SimRecord | None] = relationship(foreign_keys=[sim_id])
+    batch: Mapped[BatchRecord | None] = relationship()
 
 
 class MessageEvent(Base):

@@ -10,9 +10,11 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session, joinedload
 from sqlalchemy.orm.interfaces import ORMOption
 
+from host_controller.rules.classes import MessageClass
 from host_controller.rules.states import OPEN_ATTEMPTS, AttemptState, MessageState
 from host_controller.store.models import (
     AttemptRecord,
+    BatchRecord,
     InboundRecord,
     MessageEvent,
     MessageRecord,
@@ -41,7 +43,12 @@ class MessageView:
     created_at: datetime
     changed_at: datetime
     not_before: datetime | None
-    """When it is tried again; None where it need not wait."""
+    """When it is looked at again; None where it need not wait."""
+    waiting_for: str | None
+    """Why it waits until then."""
+    batch: str | None
+    message_class: MessageClass
+    expires_at: datetime | None
     restored: bool
     """From a backup, and not every phone was asked yet whether it has sent it since."""
 
@@ -103,26 +110,34 @@ def sent_part_count(session: Session) -> int:
 
 
 def list_messages(
-    session: Session, *, state: MessageState | None = None, before: int | None = None, limit: int = 50
+    session: Session,
+    *,
+    state: MessageState | None = None,
+    batch: str | None = None,
+    before: int | None = None,
+    limit: int = 50,
 ) -> list[MessageView]:
     """Give messages, newest first, below an id."""
     query = select(MessageRecord).order_by(MessageRecord.id.desc()).limit(limit)
     if state is not None:
         query = query.where(MessageRecord.state == state)
+    if batch is not None:
+        named = select(BatchRecord.id).where(BatchRecord.name == batch).scalar_subquery()
+        query = query.where(MessageRecord.batch_id == named)
     if before is not None:
         query = query.where(MessageRecord.id < before)
-    return [_message_view(record) for record in session.scalars(query.options(_with_phone()))]
+    return [_message_view(record) for record in session.scalars(query.options(*_with_more()))]
 
 
 def recent_messages(session: Session, *, limit: int) -> list[MessageView]:
     """Give the messages that changed last, latest first."""
     query = select(MessageRecord).order_by(MessageRecord.changed_at.desc(), MessageRecord.id.desc()).limit(limit)
-    return [_message_view(record) for record in session.scalars(query.options(_with_phone()))]
+    return [_message_view(record) for record in session.scalars(query.options(*_with_more()))]
 
 
 def find_message(session: Session, message_id: int) -> tuple[MessageView, list[EventView]] | None:
     """Give a message and what happened to it, oldest first; None where there is none."""
-    record = session.get(MessageRecord, message_id, options=[_with_phone()])
+    record = session.get(MessageRecord, message_id, options=_with_more())
     if record is None:
         return None
     query = select(MessageEvent).where(MessageEvent.message_id == message_id).order_by(MessageEvent.id)
@@ -219,8 +234,8 @@ def unproven_by_phone(session: Session) -> dict[int, int]:
     return dict(session.execute(query).all())
 
 
-def _with_phone() -> ORMOption:
-    return joinedload(MessageRecord.sim).joinedload(SimRecord.phone)
+def _with_more() -> Sequence[ORMOption]:
+    return joinedload(MessageRecord.sim).joinedload(SimRecord.phone), joinedload(MessageRecord.batch)
 
 
 def _message_view(record: MessageRecord) -> MessageView:
@@ -238,5 +253,9 @@ def _message_view(record: MessageRecord) -> MessageView:
         created_at=record.created_at,
         changed_at=record.changed_at,
         not_before=record.not_before,
+        waiting_for=record.waiting_for,
+        batch=record.batch.name if record.batch else None,
+        message_class=MessageClass(record.message_class),
+        expires_at=record.expires_at,
         restored=record.restored,
     )

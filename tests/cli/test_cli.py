@@ -46,7 +46,7 @@ def test_a_ref_is_never_sent_twice(smsrack):
 def test_a_rejected_message_is_three(smsrack):
     result = smsrack("send", "12", "x")
     assert result.exit_code == 3
-    assert "rejected: the number is too short" in result.stderr
+    assert "rejected: the number is a short code" in result.stderr
 
 
 def test_a_text_that_begins_with_a_dash(smsrack):
@@ -253,3 +253,82 @@ def test_settle_names_messages_or_what_was_restored(offline):
     for wrong in (["1"], ["--restored", "1", "--as", "sent"], ["--as", "sent"]):
         assert offline("settle", *wrong, "--reason", "x").exit_code == 2
     assert offline("settle", "1", "--as", "sent").exit_code == 2
+
+
+def test_a_csv_file_may_name_class_batch_and_times(smsrack, tmp_path):
+    path = tmp_path / "m.csv"
+    path.write_text(
+        "number,text,class,batch,not_before,not_after,ttl_s\n"
+        f"{ANNA},Sleva,marketing,xmas,2099-12-01 09:00,2099-12-24T18:00+01:00,\n"
+        f"{ANNA},Další,,xmas,,,15m\n"
+        f"{ANNA},Jiná třída,otp,,,,\n"
+        f"{ANNA},Konflikt,otp,xmas,,,\n"
+        f"{ANNA},x,promo,,,,\n"
+        f"{ANNA},x,,,tomorrow,,\n"
+        f"{ANNA},x,,,,,long\n"
+    )
+    sent = smsrack("send", "--csv", str(path), "--class", "marketing", "--json")
+    assert sent.exit_code == 3, sent.output
+    result = json.loads(sent.stdout)
+    assert [(row["row"], row["code"]) for row in result["rejected"]] == [
+        (4, "batch_conflict"), (5, "bad_row"), (6, "bad_row"), (7, "bad_row"),
+    ]  # fmt: skip
+    assert "otp, transactional, marketing" in result["rejected"][1]["reason"]
+    assert "2026-12-01 09:00" in result["rejected"][2]["reason"]
+    assert "15m" in result["rejected"][3]["reason"]
+    batch = json.loads(smsrack("batches", "show", "xmas", "--json").stdout)
+    # The rack's zone is one hour ahead of UTC in December.
+    assert (batch["class"], batch["not_before"], batch["not_after"], batch["total"]) == (
+        "marketing", "2099-12-01T08:00:00.000Z", "2099-12-24T17:00:00.000Z", 2,
+    )  # fmt: skip
+    third, second, first = json.loads(smsrack("messages", "--json").stdout)["messages"]
+    assert (first["waiting_for"], first["waiting_until"]) == ("not_before", batch["not_before"])
+    assert (second["expires_at"], third["class"], third["batch"]) == ("2099-12-01T08:15:00.000Z", "otp", None)
+    assert len(json.loads(smsrack("messages", "--batch", "xmas", "--json").stdout)["messages"]) == 2
+
+
+def test_send_with_options_and_the_life_of_a_batch(smsrack):
+    sent = smsrack("send", ANNA, "Kód 1", "--class", "otp", "--batch", "kódy 1", "--ttl", "2m")
+    assert sent.exit_code == 0, sent.output
+    assert "otp, batch kódy 1, expires at" in smsrack("messages", "1").stdout
+    listed = smsrack("batches").stdout
+    assert "kódy 1" in listed
+    assert "1 queued" in listed
+    window = ("--not-before", "2099-06-01 00:00", "--not-after", "2099-06-02 00:00")
+    moved = smsrack("batches", "window", "kódy 1", *window)
+    assert moved.exit_code == 0, moved.output
+    assert "not before 2099-05-31T22:00:00.000Z" in moved.stdout
+    opened = smsrack("batches", "window", "kódy 1", "--no-not-before", "--no-not-after", "--json")
+    assert json.loads(opened.stdout)["not_after"] is None
+    cancelled = smsrack("batches", "cancel", "kódy 1", "--reason", "wrong text")
+    assert "1 queued messages cancelled" in cancelled.stdout
+    assert "1 cancelled" in smsrack("batches", "show", "kódy 1").stdout
+    made = smsrack("batches", "add", "next", "--class", "marketing")
+    assert made.exit_code == 0, made.output
+    assert "batch next, marketing" in made.stdout
+    assert "0 messages" in made.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("send", ANNA, "x", "--not-before", "soon"), "write it like"),
+        (("send", ANNA, "x", "--ttl", "0"), "write it like"),
+        (("send", ANNA, "x", "--ttl", "9999d"), "up to a year"),
+        (("send", ANNA, "x", "--class", "promo"), "promo"),
+        (("batches", "window", "x"), "say what is to change"),
+        (("batches", "window", "x", "--no-not-after", "--not-after", "2099-01-01"), "not both"),
+        (("batches", "cancel", "x"), "--reason"),
+    ],
+)
+def test_wrong_times_and_options_are_wrong_usage(offline, arguments, words):
+    result = offline(*arguments)
+    assert result.exit_code == 2
+    assert words in result.stderr
+
+
+def test_a_batch_that_is_not_there(offline):
+    for command in (("show", "x"), ("cancel", "x", "--reason", "y"), ("window", "x", "--no-not-after")):
+        result = offline("batches", *command)
+        assert isinstance(result.exception, ControllerError)
+        assert "smsrack batches" in str(result.exception)

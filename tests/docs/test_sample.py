@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from pathlib import Path
 
+from click.testing import CliRunner
+
+from host_controller.cli import cli
 from host_controller.cli.csv_file import read_csv
 from host_controller.errors import ControllerError
 from host_controller.rules.destinations import destination_refusal
 from host_controller.text.msisdn import parse_msisdn
 from host_controller.text.parts import Encoding, cut_into_parts
 
-ROWS = read_csv(Path(__file__).parents[2] / "examples" / "messages.csv")
+EXAMPLES = Path(__file__).parents[2] / "examples"
+ROWS = read_csv(EXAMPLES / "messages.csv")
 BAD = {30: "number", 75: "empty", 120: "too long"}
 GOOD = [row for row in ROWS if row.row not in BAD]
 
@@ -45,3 +50,13 @@ def test_every_kind_of_text_is_there():
     assert kinds >= {(encoding, count) for encoding in Encoding for count in (1, 2, 3)}
     texts = "".join(row.text for row in GOOD)
     assert all(sign in texts for sign in "€🎁ř\n,\"'")
+
+
+def test_the_sample_of_batches_is_accepted_whole(tmp_path):
+    arguments = ["send", "--csv", str(EXAMPLES / "batches.csv"), "--data-dir", str(tmp_path / "d"), "--json"]
+    result = CliRunner().invoke(cli, arguments)
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["accepted"] == 4
+    shown = CliRunner().invoke(cli, ["batches", "--data-dir", str(tmp_path / "d")])
+    assert "vánoce 2099" in shown.stdout
+    assert "2 queued" in shown.stdout

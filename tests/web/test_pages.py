@@ -78,7 +78,7 @@ def test_the_form_sends_one_message(site, services):
 def test_the_form_explains_a_refusal_and_keeps_what_was_written(site):
     answer = site.post("/messages", data={"number": "12", "text": "Ahoj", "csrf_token": token(site)})
     assert answer.status_code == 422
-    assert "Not accepted: the number is too short" in answer.text
+    assert "Not accepted: the number is a short code, which may cost extra, or only part of a number" in answer.text
     assert re.search(r">\s*Ahoj</textarea>", answer.text)
     empty = site.post("/messages", data={"number": "", "text": "", "csrf_token": token(site)})
     assert (empty.status_code, "write a number" in empty.text) == (400, True)
