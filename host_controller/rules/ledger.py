@@ -67,17 +67,21 @@ class SimLedger:
         self._kept_month = limits.reserve.of(limits.parts_per_month or 0)
         self._kept_recipients = limits.reserve.of(limits.recipients_per_month or 0)
         for use in sorted(uses, key=lambda use: use.at):
-            self.note(use)
+            self._count(use)
 
     def note(self, use: Use) -> None:
         """Count a use; O(1) where it is the latest."""
+        self._count(use)
+        self._sliding.forget(use.at - self._keep)
+        self._book.forget_before(use.at)
+
+    def _count(self, use: Use) -> None:
         at, rank = use.at.astimezone(UTC), use.message_class.rank
         latest = self._sliding.latest_at
         if latest is None or at >= latest:
             pause = pause_after(self.limits, use.parts, at, self._seed)
             self._pause = max(pause, self._pause) if at == latest else pause
         self._sliding.add(at, rank, use.parts)
-        self._sliding.forget(at - self._keep)
         self._book.add(at, rank, use.parts, use.recipient)
 
     def take_back(self, use: Use) -> bool:
@@ -88,9 +92,7 @@ class SimLedger:
         if not self._sliding.remove(at, rank, use.parts):
             forgotten = self._sliding.forgotten_until
             return forgotten is not None and at <= forgotten
-        latest = self._sliding.latest_at
-        if latest is not None:
-            self._pause = pause_after(self.limits, self._sliding.latest_parts, latest, self._seed)
+        self._find_pause()
         return True
 
     def next_allowed(self, parts: int, message_class: MessageClass, recipient: str, now: datetime) -> Wait | None:
@@ -133,8 +135,14 @@ class SimLedger:
 
     def _turn_to(self, now: datetime) -> None:
         self._book.turn_to(now)
-        if self._sliding.clamp(now):
-            self._book.fold()
+        if self._sliding.turn_to(now):
+            self._book.count_anew()
+            self._find_pause()
+
+    def _find_pause(self) -> None:
+        latest = self._sliding.latest_at
+        if latest is not None:
+            self._pause = pause_after(self.limits, self._sliding.latest_parts, latest, self._seed)
 
     def _pace(self, now: datetime) -> Wait | None:
         latest = self._sliding.latest_at
