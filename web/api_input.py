@@ -59,7 +59,7 @@ def checked(model: type[Model], values: Json) -> Model:
             near = difflib.get_close_matches(str(first["loc"][-1]), known, n=1, cutoff=0.0)
             hint = f"did you mean {near[0]!r}?" if near else "this takes none"
             raise ApiError(400, "bad_request", f"unknown field {place!r}; {hint}") from error
-        raise ApiError(400, "bad_request", f"field {place!r}: {first['msg']}") from error
+        raise ApiError(400, "bad_request", f"field {place!r}: {first['msg'].removeprefix('Value error, ')}") from error
 
 
 def _fields_at(model: type[BaseModel], depth: int) -> list[str]:

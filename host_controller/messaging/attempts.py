@@ -16,6 +16,8 @@ from sqlalchemy.orm import Session
 from device_drivers.base import SentRow
 from host_controller.consent.opt_outs import opted_out
 from host_controller.messaging.transitions import change_state, note_event
+from host_controller.rules.classes import MessageClass
+from host_controller.rules.ledger import Use
 from host_controller.rules.states import (
     OPEN_ATTEMPTS,
     TRANSITIONS,
@@ -45,6 +47,8 @@ class Candidate:
     part_count: int
     only_sim_id: int | None
     """The SIM that it must leave from, or None for any."""
+    message_class: MessageClass
+    msisdn: str = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,8 @@ class Claim:
     message_id: int
     msisdn: str = field(repr=False)
     parts: tuple[str, ...] = field(repr=False)
+    use: Use
+    """What it counts for against the limits of its SIM."""
 
 
 def next_candidate(
@@ -103,7 +109,13 @@ def next_candidate(
         refused = opted_out(session, [message.msisdn for message in queued])
         for message in queued:
             if message.msisdn not in refused:
-                return Candidate(message.id, message.part_count, message.only_sim_id)
+                return Candidate(
+                    message.id,
+                    message.part_count,
+                    message.only_sim_id,
+                    MessageClass(message.message_class),
+                    message.msisdn,
+                )
             _cancel_opted_out(session, message, now, actor)
         session.flush()
     return None
@@ -140,7 +152,8 @@ def record_intent(
     )
     session.add(attempt)
     session.flush()
-    return Claim(attempt.id, attempt.wire_id, message.id, message.msisdn, cut_into_parts(message.text).texts)
+    use = Use(now, message.part_count, candidate.message_class, message.msisdn)
+    return Claim(attempt.id, attempt.wire_id, message.id, message.msisdn, cut_into_parts(message.text).texts, use)
 
 
 def note_returned(session: Session, attempt_id: int, phone_clock_ms: int) -> None:
@@ -241,20 +254,6 @@ def _count_not_sent(session: Session, message_id: int, evidence: Evidence | None
     if evidence is not None:
         query = query.where(AttemptRecord.evidence == evidence)
     return session.scalar(query) or 0
-
-
-def spent_parts(session: Session, sim_id: int, since: datetime) -> list[tuple[datetime, int]]:
-    """Give (intent time, parts) of every attempt of a SIM since then that counts against its limits, oldest first."""
-    rows = session.execute(
-        select(AttemptRecord.intent_at, AttemptRecord.part_count)
-        .where(
-            AttemptRecord.sim_id == sim_id,
-            AttemptRecord.intent_at >= since,
-            AttemptRecord.state != AttemptState.NOT_SENT,
-        )
-        .order_by(AttemptRecord.intent_at)
-    )
-    return list(rows)
 
 
 def last_attempt_id(session: Session) -> int:

@@ -16,9 +16,11 @@ from device_drivers.failpoints import failpoint
 from host_controller.fleet.phone import Enrolled, RackSim
 from host_controller.messaging import attempts, unproven
 from host_controller.messaging.attempts import Claim, Sender, Verdict
-from host_controller.messaging.sim_choice import SimChoice, Wait
+from host_controller.messaging.sim_choice import SimChoice
+from host_controller.rules.classes import MessageClass
 from host_controller.rules.states import Evidence
 from host_controller.rules.timings import Timings
+from host_controller.rules.waiting import Wait
 from host_controller.store.store import Store
 
 _log = logging.getLogger(__name__)
@@ -77,7 +79,7 @@ class Sending:
         with self._store.reading() as session:
             if attempts.is_queue_empty(session):
                 return Idle()
-        blocked = self._choice.choose(1, self._clock(), usable_slots)
+        blocked = self._choice.choose(1, MessageClass.OTP, None, self._clock(), usable_slots)
         if isinstance(blocked, Wait):
             return blocked  # no SIM may send even a single part
         failpoint("intent.before")
@@ -86,7 +88,7 @@ class Sending:
             return taken
         failpoint("intent.after")
         claim, sim = taken
-        self._choice.note(sim, self._clock(), len(claim.parts))
+        self._choice.note(sim, claim.use)
         receipt = self._hand_over(driver, claim, sim)
         failpoint("returned.before")
         self._store.write(lambda session: attempts.note_returned(session, claim.attempt_id, receipt.phone_clock_ms))
@@ -95,8 +97,7 @@ class Sending:
 
     def recount(self) -> None:
         """Attempts turned out to have sent nothing: take every SIM's limits from the record again."""
-        with self._store.reading() as session:
-            self._choice.reload_all(session, self._clock())
+        self._choice.recount(self._clock())
 
     def _take(
         self, session: Session, phone_clock: ClockReading, usable_slots: frozenset[int]
@@ -109,7 +110,14 @@ class Sending:
         )
         if candidate is None:
             return Idle()
-        choice = self._choice.choose(candidate.part_count, now, usable_slots, candidate.only_sim_id)
+        choice = self._choice.choose(
+            candidate.part_count,
+            candidate.message_class,
+            candidate.msisdn,
+            now,
+            usable_slots,
+            candidate.only_sim_id,
+        )
         if isinstance(choice, Wait):
             return choice
         sender = Sender(
@@ -138,12 +146,8 @@ class Sending:
 
     def _give_back(self, claim: Claim, sim: RackSim, reason: str, evidence: Evidence) -> None:
         """Nothing left: settle the attempt and take its parts out of the SIM's limits again."""
-
-        def work(session: Session) -> None:
-            verdict = Verdict(self._clock(), self._actor, reason, evidence)
-            attempts.settle_not_sent(session, claim.attempt_id, verdict, self._timings)
-            self._choice.reload(session, sim, verdict.now)
-
+        verdict = Verdict(self._clock(), self._actor, reason, evidence)
         failpoint("not_sent.before")
-        self._store.write(work)
+        self._store.write(lambda session: attempts.settle_not_sent(session, claim.attempt_id, verdict, self._timings))
+        self._choice.take_back(sim, claim.use, verdict.now)
         failpoint("not_sent.after")

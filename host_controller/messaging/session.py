@@ -21,11 +21,12 @@ from host_controller.fleet.phone import Enrolled, RackPhone
 from host_controller.messaging import attempts, unproven
 from host_controller.messaging.confirmation import Confirmation, Receiver
 from host_controller.messaging.journal_care import JournalCare
+from host_controller.messaging.ledgers import PhoneLedgers
 from host_controller.messaging.reconciler import Reconciler
 from host_controller.messaging.sending import ClockReading, Idle, Sending
-from host_controller.messaging.sim_choice import SimChoice, Wait
+from host_controller.messaging.sim_choice import SimChoice
 from host_controller.rules.timings import Timings
-from host_controller.rules.waiting import WaitReason
+from host_controller.rules.waiting import Wait, WaitReason
 from host_controller.settings import Settings
 from host_controller.store.store import Store
 
@@ -33,6 +34,8 @@ _log = logging.getLogger(__name__)
 _PACED = (WaitReason.PACE, WaitReason.GUARD)
 # A phone whose framework says yes and leaves no trace of this many messages in a row is not trusted with more.
 _UNPROVEN_IN_A_ROW = 3
+# What waits for something that has no time of its own is looked at again so soon.
+_LOOK_AGAIN_S = 15.0
 # So many refusals of the network in a row are the SIM's fault, not the messages'.
 _REFUSED_IN_A_ROW = 3
 
@@ -87,7 +90,9 @@ class PhoneSession:
         self._next_journal_care_s = 0.0
         self._has_doubts = True
         self._confirmation = Confirmation(services.store, services.inbox, services.timings, services.clock, actor)
-        choice = SimChoice(services.store, enrolled, services.settings.zone, services.clock())
+        ledgers = PhoneLedgers(services.store, enrolled, services.settings, services.clock())
+        phone.update(spent=ledgers.spent)
+        choice = SimChoice(enrolled, ledgers)
         self._sending = Sending(services.store, enrolled, choice, services.timings, services.clock, actor)
         self._trust_anew()
         self._next_read_s = math.inf
@@ -187,6 +192,8 @@ class PhoneSession:
             self._schedule_read(active=True)
         if isinstance(outcome, Wait):
             self._phone.update(waiting_for=outcome.reason, waiting_until=outcome.until)
+            if outcome.until is None:
+                return _LOOK_AGAIN_S
             return (outcome.until - self._services.clock()).total_seconds()
         self._phone.update(waiting_for=None, waiting_until=None)
         return pause_s if isinstance(outcome, Idle) else 0

@@ -10,7 +10,7 @@ class MessageClass(StrEnum):
 
     rank: int
 
-    def __new__(cls, value: str, rank: int) -> MessageClass:
+    def __new__(cls, value: str, rank: int = 0) -> MessageClass:
         """Give the member its place in the order, which is asked for too often to be looked up."""
         member = str.__new__(cls, value)
         member._value_ = value

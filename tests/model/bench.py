@@ -18,12 +18,14 @@ from host_controller.fleet.phone import Enrolled
 from host_controller.inbox.receive import Inbox
 from host_controller.messaging.confirmation import Confirmation
 from host_controller.messaging.journal_care import JournalCare
+from host_controller.messaging.ledgers import PhoneLedgers
 from host_controller.messaging.reconciler import Reconciler
 from host_controller.messaging.sending import ClockReading, Idle, Sending
-from host_controller.messaging.sim_choice import SimChoice, Wait
+from host_controller.messaging.sim_choice import SimChoice
 from host_controller.messaging.sweep import sweep_overdue
 from host_controller.rules.states import MessageState
 from host_controller.rules.timings import Timings
+from host_controller.rules.waiting import Wait
 from host_controller.settings import NewSimSettings, Settings
 from host_controller.store.backup import write_backup
 from host_controller.store.models import AttemptRecord, MessageRecord
@@ -240,7 +242,7 @@ class LaneSteps:
         self._confirmation = Confirmation(
             bench.store, bench.inbox, TIMINGS, bench.clock, "lane", lambda: bench.clock.elapsed_s
         )
-        choice = SimChoice(bench.store, enrolled, SETTINGS.zone, bench.clock())
+        choice = SimChoice(enrolled, PhoneLedgers(bench.store, enrolled, SETTINGS, bench.clock()))
         self._sending = Sending(bench.store, enrolled, choice, TIMINGS, bench.clock, "lane")
         self.has_doubts = self.must_read = True
         self.enrolled = enrolled
