@@ -32,6 +32,7 @@ ADB_VARIABLE = "SMSRACK_ADB"
 FAILPOINT_VARIABLE = "SMSRACK_FAILPOINT"
 ODOO_PASSWORD_VARIABLE = "SMSRACK_ODOO_PASSWORD"  # noqa: S105 - the name of a variable
 MAX_PARTS = 10
+_MOST_RESERVED_PERCENT = 99
 
 
 def _loopback(host: str) -> str:
@@ -46,8 +47,20 @@ def _time_zone(name: str) -> str:
     return name
 
 
+def _with_room(parts: int) -> int:
+    if parts < MAX_PARTS:
+        raise ValueError(f"must be {MAX_PARTS} or more: a message of the longest kind has to fit in")
+    return parts
+
+
 Port = Annotated[int, Field(ge=1, le=65535)]
 LifeHours = Annotated[float, Field(gt=0, le=8760)]
+ZoneName = Annotated[str, AfterValidator(_time_zone)]
+PartsPerMinute = Annotated[int, Field(ge=1, le=6000)]
+PartsOfPeriod = Annotated[int, Field(le=100_000_000), AfterValidator(_with_room)]
+Recipients = Annotated[int, Field(ge=1, le=100_000_000)]
+ResetDay = Annotated[int, Field(ge=1, le=31)]
+JitterPercent = Annotated[int, Field(ge=0, le=1000)]
 
 
 class WebSettings(Section):
@@ -131,9 +144,33 @@ class PhoneSettings(Section):
 class NewSimSettings(Section):
     """Limits that a SIM gets when it is first seen; afterwards they are changed with `smsrack phones limit`."""
 
-    parts_per_minute: Annotated[int, Field(ge=1, le=6000)] = 20
-    parts_per_day: Annotated[int, Field(ge=MAX_PARTS)] | None = 500
-    """A message of the longest kind must fit into a day."""
+    parts_per_minute: PartsPerMinute = 20
+    parts_per_hour: PartsOfPeriod | None = None
+    """Of any 60 minutes."""
+    parts_per_day: PartsOfPeriod | None = 500
+    parts_per_month: PartsOfPeriod | None = None
+    """Of a billing month."""
+    recipients_per_month: Recipients | None = None
+    """Different numbers in a billing month."""
+    month_reset_day: ResetDay = 1
+    """On which the billing month begins; in a shorter month its last day."""
+    jitter_percent: JitterPercent = 0
+    """By how much at most a pause between two messages is lengthened, at random."""
+
+
+class ReserveSettings(Section):
+    """What part of each SIM's hour, day and month is kept for the upper classes of messages."""
+
+    otp_percent: Annotated[int, Field(ge=0, le=99)] = 1
+    """Kept for `otp` alone."""
+    transactional_percent: Annotated[int, Field(ge=0, le=99)] = 0
+    """Kept for `otp` and `transactional`, on top of that."""
+
+    @model_validator(mode="after")
+    def _check_sum(self) -> ReserveSettings:
+        if self.otp_percent + self.transactional_percent > _MOST_RESERVED_PERCENT:
+            raise ValueError(f"keeps more than {_MOST_RESERVED_PERCENT} percent in all; leave something for the others")
+        return self
 
 
 class OdooSettings(Section):
@@ -169,8 +206,8 @@ class Settings(Section):
     data_dir: Path = Path("~/.local/share/smsrack")
     database: str | None = None
     """URL of a PostgreSQL database; without one, SQLite in the data directory."""
-    time_zone: Annotated[str, AfterValidator(_time_zone)] = "Europe/Prague"
-    """Whose midnight starts a new day for the daily limits."""
+    time_zone: ZoneName = "Europe/Prague"
+    """Whose midnight starts a new day for the limits of a SIM that has no zone of its own."""
     timings_scale: Annotated[float, Field(gt=0, le=1)] = 1.0
     """Shortens every wait, for simulated phones only: a real phone is refused unless this is 1."""
     web: WebSettings = WebSettings()
@@ -178,6 +215,7 @@ class Settings(Section):
     messages: MessageSettings = MessageSettings()
     phones: PhoneSettings = PhoneSettings()
     new_sims: NewSimSettings = NewSimSettings()
+    reserve: ReserveSettings = ReserveSettings()
     quiet_hours: QuietHoursSettings = QuietHoursSettings()
     repeats: RepeatSettings = RepeatSettings()
     prefix_caps: dict[Prefix, PrefixSettings] = Field(default_factory=dict)

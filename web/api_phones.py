@@ -9,7 +9,15 @@ from pydantic import Field
 
 from device_drivers.base import SendGuard, SendWay
 from host_controller.messaging.canary import read_canary, send_canary
-from host_controller.settings import MAX_PARTS
+from host_controller.settings import (
+    MAX_PARTS,
+    JitterPercent,
+    PartsOfPeriod,
+    PartsPerMinute,
+    Recipients,
+    ResetDay,
+    ZoneName,
+)
 from web.api_input import Answer, ApiError, Body, read_body
 from web.services import Services
 from web.views import as_json, phone_cards, phone_details
@@ -18,10 +26,16 @@ _ACTOR = "cli"
 
 
 class SimBody(Body):
-    """What may be changed of a SIM; what is left out stays."""
+    """What may be changed of a SIM; what is left out stays, and null takes a limit away."""
 
-    parts_per_minute: Annotated[int, Field(ge=1, le=6000)] = 1
-    parts_per_day: Annotated[int, Field(ge=MAX_PARTS)] | None = None
+    parts_per_minute: PartsPerMinute = 1
+    parts_per_hour: PartsOfPeriod | None = None
+    parts_per_day: PartsOfPeriod | None = None
+    parts_per_month: PartsOfPeriod | None = None
+    recipients_per_month: Recipients | None = None
+    month_reset_day: ResetDay = 1
+    jitter_percent: JitterPercent = 0
+    zone: ZoneName | None = None
     msisdn: str = ""
 
 

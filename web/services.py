@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy.orm import Session
 
 from host_controller.consent.opt_outs import add_opt_out
-from host_controller.errors import ConfigError
 from host_controller.events import Bells
 from host_controller.fleet.care import PhoneCare
 from host_controller.fleet.rack import Rack
+from host_controller.fleet.sim_limits import Changes, change_limits
 from host_controller.messaging.batch_changes import cancel_batch, change_window
 from host_controller.messaging.batches import BatchDraft, make_batch
 from host_controller.messaging.control import Control
@@ -24,9 +24,9 @@ from host_controller.messaging.transitions import cancel_queued
 from host_controller.rules.states import FailureCode
 from host_controller.scheduler import JobView
 from host_controller.settings import Settings
-from host_controller.store.models import SimRecord
 from host_controller.store.store import Store
 from host_controller.text.msisdn import parse_msisdn
+from web.sim_cards import SpentOnRecord
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,8 @@ class Services:
     """What the clock runs."""
     holds: Holds | None = None
     """What the lanes see of pauses and stops; None where there are no lanes, so that the database is all."""
+    spent: SpentOnRecord = field(default_factory=SpentOnRecord)
+    """What SIMs without a lane have spent."""
 
     @property
     def care(self) -> PhoneCare:
@@ -115,18 +117,9 @@ class Services:
 
         return self.store.write(work)
 
-    def limit_sim(self, sim_id: int, changes: dict[str, int | None]) -> None:
-        """Change a SIM's `parts_per_minute` or `parts_per_day`. Raises ConfigError for an unknown SIM."""
-
-        def work(session: Session) -> str:
-            sim = session.get(SimRecord, sim_id)
-            if sim is None:
-                raise ConfigError(f"there is no SIM {sim_id}; `smsrack phones` lists them")
-            for name, value in changes.items():
-                setattr(sim, name, value)
-            return sim.phone.adb_serial
-
-        serial = self.store.write(work)
+    def limit_sim(self, sim_id: int, changes: Changes) -> None:
+        """Change limits of a SIM, checked already. Raises ConfigError for an unknown SIM."""
+        serial = self.store.write(lambda session: change_limits(session, sim_id, changes))
         phone = self.rack.find(serial) if self.rack else None
         if phone is not None:
             phone.update(enrolled=None)

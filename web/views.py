@@ -10,11 +10,11 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from device_drivers.base import Check, SendWay, Verdict
-from host_controller.fleet.phone import PhoneStatus, PhoneView, RackSim
+from host_controller.fleet.phone import PhoneStatus, PhoneView
+from host_controller.fleet.sim_limits import rack_sim
 from host_controller.messaging.canary import CanaryView
 from host_controller.messaging.held import Held, list_held
 from host_controller.messaging.holds import Scope, weightiest
-from host_controller.rules.limits import local_day_start
 from host_controller.rules.states import MessageState
 from host_controller.rules.waiting import WaitReason
 from host_controller.scheduler import JobView
@@ -22,27 +22,7 @@ from host_controller.store import queries
 from host_controller.store.models import PhoneRecord
 from host_controller.store.queries import EventView, InboundView, MessageView, OptOutView, PhoneEventView
 from web.services import Services
-
-
-@dataclass(frozen=True)
-class SimCard:
-    """One SIM of a phone."""
-
-    id: int
-    slot_index: int
-    subscription_id: int
-    operator: str | None
-    number: str | None
-    stopped: str | None
-    network: str | None
-    roaming: bool | None
-    in_service: bool | None
-    signal_dbm: int | None
-    sent_parts_today: int
-    parts_per_day: int | None
-    parts_per_minute: int
-    hold: Held | None = None
-    """What holds the SIM itself."""
+from web.sim_cards import Figures, SimCard, figures, sim_card
 
 
 @dataclass(frozen=True)
@@ -94,13 +74,13 @@ class Waiting:
 
 def phone_cards(services: Services, session: Session) -> list[PhoneCard]:
     """Every phone in sight, then the enrolled ones that are not, by serial."""
-    spent = queries.spent_parts_by_sim(session, local_day_start(services.clock(), services.settings.zone))
     unproven = queries.unproven_by_phone(session)
     live = services.rack.phones() if services.rack else []
-    cards = [_live_card(view, spent, unproven) for view in live]
-    seen = {card.hardware_serial for card in cards}
     known = queries.list_phones(session)
+    seen = {view.identity.hardware_serial for view in live if view.identity}
     absent = [record for record in known if record.hardware_serial not in seen]
+    spent = figures(services.spent, session, services.settings, live, absent, services.clock())
+    cards = [_live_card(view, spent, unproven) for view in live]
     cards = [*cards, *(_absent_card(record, spent, unproven) for record in absent)]
     ids: dict[str | None, int] = {record.hardware_serial: record.id for record in known}
     held = list_held(session)
@@ -151,28 +131,9 @@ def _with_holds(card: PhoneCard, phone_id: int | None, held: Sequence[Held]) -> 
     return replace(card, sims=sims, hold=of(Scope.PHONE, phone_id))
 
 
-def _live_card(view: PhoneView, spent: dict[int, int], unproven: dict[int, int]) -> PhoneCard:
+def _live_card(view: PhoneView, known: Figures, unproven: dict[int, int]) -> PhoneCard:
     identity, enrolled, health = view.identity, view.enrolled, view.health
     radio = {sim.slot_index: sim for sim in health.sims} if health else {}
-
-    def sim_card(rack_sim: RackSim) -> SimCard:
-        sim, state = rack_sim.sim, radio.get(rack_sim.sim.slot_index)
-        return SimCard(
-            id=rack_sim.sim_id,
-            slot_index=sim.slot_index,
-            subscription_id=sim.subscription_id,
-            operator=sim.operator,
-            number=rack_sim.msisdn,
-            stopped=rack_sim.stopped,
-            network=state.network if state else None,
-            roaming=state.roaming if state else None,
-            in_service=state.in_service if state else None,
-            signal_dbm=state.signal_dbm if state else None,
-            sent_parts_today=spent.get(rack_sim.sim_id, 0),
-            parts_per_day=rack_sim.parts_per_day,
-            parts_per_minute=rack_sim.parts_per_minute,
-        )
-
     return PhoneCard(
         serial=view.serial,
         hardware_serial=identity.hardware_serial if identity else None,
@@ -194,11 +155,11 @@ def _live_card(view: PhoneView, spent: dict[int, int], unproven: dict[int, int])
         send_only=bool(enrolled and not enrolled.can_read_sms),
         send_way=enrolled.send_way if enrolled else SendWay.ISMS,
         unproven=unproven.get(enrolled.phone_id, 0) if enrolled else 0,
-        sims=tuple(sim_card(sim) for sim in enrolled.sims) if enrolled else (),
+        sims=tuple(sim_card(sim, radio.get(sim.sim.slot_index), known) for sim in enrolled.sims) if enrolled else (),
     )
 
 
-def _absent_card(record: PhoneRecord, spent: dict[int, int], unproven: dict[int, int]) -> PhoneCard:
+def _absent_card(record: PhoneRecord, known: Figures, unproven: dict[int, int]) -> PhoneCard:
     return PhoneCard(
         serial=record.adb_serial,
         hardware_serial=record.hardware_serial,
@@ -220,25 +181,7 @@ def _absent_card(record: PhoneRecord, spent: dict[int, int], unproven: dict[int,
         send_only=record.send_only,
         send_way=record.send_way,
         unproven=unproven.get(record.id, 0),
-        sims=tuple(
-            SimCard(
-                id=sim.id,
-                slot_index=sim.slot_index,
-                subscription_id=sim.subscription_id,
-                operator=sim.operator,
-                number=sim.msisdn,
-                stopped=sim.stopped,
-                network=None,
-                roaming=None,
-                in_service=None,
-                signal_dbm=None,
-                sent_parts_today=spent.get(sim.id, 0),
-                parts_per_day=sim.parts_per_day,
-                parts_per_minute=sim.parts_per_minute,
-            )
-            for sim in record.sims
-            if sim.active
-        ),
+        sims=tuple(sim_card(rack_sim(sim), None, known) for sim in record.sims if sim.active),
     )
 
 

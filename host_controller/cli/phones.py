@@ -13,6 +13,7 @@ import click
 from rich.table import Table
 
 from host_controller.cli.api_options import api_command, api_options, call_with_api, console, note_offline, show_json
+from host_controller.cli.limits import limit
 from host_controller.client import ApiClient
 from host_controller.settings import MAX_PARTS
 
@@ -126,25 +127,7 @@ def release(api: ApiClient, as_json: bool, serial: str) -> None:
     show_json(answer) if as_json else click.echo(f"{answer['serial']} is released")
 
 
-@phones.command()
-@click.argument("sim")
-@click.option("--per-minute", type=click.IntRange(1, 6000), help="Parts a minute.")
-@click.option("--per-day", type=click.IntRange(MAX_PARTS), help="Parts a day.")
-@click.option("--no-per-day", is_flag=True, help="No limit a day.")
-@api_command
-def limit(
-    api: ApiClient, as_json: bool, sim: str, per_minute: int | None, per_day: int | None, no_per_day: bool
-) -> None:
-    """Change the limits of a SIM, named by its id, its number, its ICCID or SERIAL:SLOT."""
-    changes: dict[str, Any] = {}
-    if per_minute is not None:
-        changes["parts_per_minute"] = per_minute
-    if per_day is not None or no_per_day:
-        changes["parts_per_day"] = None if no_per_day else per_day
-    if not changes:
-        raise click.UsageError("say what to change: --per-minute, --per-day or --no-per-day")
-    answer = api.call("PATCH", f"/sims/{quote(sim)}", changes)
-    show_json(answer) if as_json else click.echo(f"SIM {answer['id']}: limits changed")
+phones.add_command(limit)
 
 
 @phones.command()

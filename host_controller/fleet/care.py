@@ -85,6 +85,9 @@ class PhoneCare:
 
         In force after the phone's next start. Raises as `enrol` does, and what `errand` raises.
         """
+        self._enrol_anew(self._write_guard(serial, guard, actor))
+
+    def _write_guard(self, serial: str, guard: SendGuard | None, actor: str) -> RackPhone:
         phone, hardware_serial = self._known(serial)
         with self._store.reading() as session:
             record = self._record(session, hardware_serial)
@@ -101,7 +104,7 @@ class PhoneCare:
             note_event(session, record, "guard", note, now=self._clock(), actor=actor)
 
         self._store.write(work)
-        self._enrol_anew(phone)
+        return phone
 
     def report(self, serial: str) -> dict[str, object]:
         """Give what the phone says about itself, and what its check list said, masked."""
@@ -125,7 +128,8 @@ class PhoneCare:
             hardware_serial, guard_was_changed = record.hardware_serial, record.guard_before is not None
         in_sight = phone is not None and phone.view().link == LINKED
         if guard_was_changed and in_sight:
-            self.set_guard(serial, None, actor)
+            # Were it enrolled anew for that, it could come back to the rack while it is taken out.
+            self._write_guard(serial, None, actor)
         words = "taken out of the rack" + ("" if in_sight else ", out of sight")
 
         def work(session: Session) -> None:

@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 
 from device_drivers.base import Check, Enrolment, EnrolOptions, SendGuard, SendWay, Sim
 from host_controller.fleet.changes import Change, KnownPhone, KnownSim, find_changes
-from host_controller.fleet.phone import Enrolled, RackSim
+from host_controller.fleet.phone import Enrolled
+from host_controller.fleet.sim_limits import rack_sim
 from host_controller.rules.recipient_filter import EVERYBODY, parse_filter
 from host_controller.settings import NewSimSettings
 from host_controller.store.models import PhoneCheckRecord, PhoneEvent, PhoneRecord, SimRecord
@@ -111,7 +112,7 @@ def save_arrival(
         phone.id,
         enrolment.identity,
         SendGuard(phone.guard_max_parts, phone.guard_interval_s),
-        tuple(_rack_sim(record, sim) for record, sim in sims),
+        tuple(rack_sim(record, sim) for record, sim in sims),
         can_read_sms=enrolment.capabilities.can_read_sms,
         has_radio_log=enrolment.capabilities.has_radio_log,
         send_way=arrival.options.send_way,
@@ -212,15 +213,10 @@ def _save_sim(phone: PhoneRecord, sim: Sim, defaults: NewSimSettings) -> SimReco
         record = SimRecord(
             slot_index=sim.slot_index,
             subscription_id=sim.subscription_id,
-            parts_per_minute=defaults.parts_per_minute,
-            parts_per_day=defaults.parts_per_day,
+            **defaults.model_dump(),
         )
         phone.sims.append(record)
     record.iccid = sim.iccid or record.iccid
     record.operator = sim.operator
     record.active = True
     return record
-
-
-def _rack_sim(record: SimRecord, sim: Sim) -> RackSim:
-    return RackSim(record.id, sim, record.parts_per_minute, record.parts_per_day, record.stopped, record.msisdn)

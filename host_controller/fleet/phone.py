@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
 from device_drivers.base import Check, EnrolOptions, PhoneDriver, PhoneHealth, PhoneIdentity, SendGuard, SendWay, Sim
 from host_controller.fleet.errands import Errands
+from host_controller.rules.ledger import Spent
 from host_controller.rules.recipient_filter import EVERYBODY, Node
 
 LINKED = "device"
@@ -65,6 +67,13 @@ class RackSim:
     """What has changed about it, until a person confirms; None where it may send."""
     msisdn: str | None = None
     """Its own number, as the operator has typed it."""
+    parts_per_hour: int | None = None
+    parts_per_month: int | None = None
+    recipients_per_month: int | None = None
+    month_reset_day: int = 1
+    jitter_percent: int = 0
+    zone: str | None = None
+    """Whose midnight starts its day; None for the rack's."""
 
 
 @dataclass(frozen=True)
@@ -123,6 +132,8 @@ class PhoneView:
     waiting_for: str | None = None
     """Why its next message has to wait."""
     waiting_until: datetime | None = None
+    spent: Callable[[datetime], Mapping[int, Spent]] | None = None
+    """Asks its lane what each of its enrolled SIMs has used, by SIM id."""
     last_error: str | None = None
     last_error_at: datetime | None = None
 

@@ -23,6 +23,7 @@ from host_controller.messaging.confirmation import Confirmation, Receiver
 from host_controller.messaging.dispatcher import Dispatcher
 from host_controller.messaging.hands import Hands
 from host_controller.messaging.journal_care import JournalCare
+from host_controller.messaging.ledgers import PhoneLedgers
 from host_controller.messaging.reconciler import Reconciler
 from host_controller.messaging.sending import ClockReading, Full, Sending
 from host_controller.messaging.sim_choice import SimChoice
@@ -96,7 +97,9 @@ class PhoneSession:
         self._confirmation = Confirmation(
             services.store, hands, services.inbox, services.timings, services.clock, actor
         )
-        choice = SimChoice(services.store, enrolled, services.settings.zone, services.clock())
+        ledgers = PhoneLedgers(services.store, enrolled, services.settings, services.clock())
+        phone.update(spent=ledgers.spent)
+        choice = SimChoice(enrolled, ledgers)
         self._sending = Sending(
             services.store, services.dispatcher, hands, enrolled, choice, services.timings, services.clock, actor
         )

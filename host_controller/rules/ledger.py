@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from host_controller.rules.classes import MessageClass
@@ -16,7 +16,7 @@ from host_controller.rules.day_book import DayBook, period_wait
 from host_controller.rules.limits import SimLimits
 from host_controller.rules.periods import day_start, local_date, month_start
 from host_controller.rules.waiting import Wait, WaitReason, longest
-from host_controller.rules.windows import SlidingUses, Totals, demand
+from host_controller.rules.windows import NOTHING, SlidingUses, Totals, demand
 
 ONE_HOUR = timedelta(hours=1)
 _MINUTE_US = 60_000_000
@@ -29,8 +29,21 @@ class Use:
     at: datetime
     parts: int
     message_class: MessageClass
-    recipient: str
+    recipient: str = field(repr=False)
     """In E.164."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What a SIM has used, in parts of each class; days and months are those of its zone."""
+
+    hour: Totals = NOTHING
+    """In the last 60 minutes."""
+    day: Totals = NOTHING
+    month: Totals = NOTHING
+    """In this billing month, where it has a limit by the month."""
+    recipients: int = 0
+    """Different numbers in this billing month, where it has a limit of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,17 +80,21 @@ class SimLedger:
         self._kept_month = limits.reserve.of(limits.parts_per_month or 0)
         self._kept_recipients = limits.reserve.of(limits.recipients_per_month or 0)
         for use in sorted(uses, key=lambda use: use.at):
-            self.note(use)
+            self._count(use)
 
     def note(self, use: Use) -> None:
         """Count a use; O(1) where it is the latest."""
+        self._count(use)
+        self._sliding.forget(use.at - self._keep)
+        self._book.forget_before(use.at)
+
+    def _count(self, use: Use) -> None:
         at, rank = use.at.astimezone(UTC), use.message_class.rank
         latest = self._sliding.latest_at
         if latest is None or at >= latest:
             pause = pause_after(self.limits, use.parts, at, self._seed)
             self._pause = max(pause, self._pause) if at == latest else pause
         self._sliding.add(at, rank, use.parts)
-        self._sliding.forget(at - self._keep)
         self._book.add(at, rank, use.parts, use.recipient)
 
     def take_back(self, use: Use) -> bool:
@@ -88,13 +105,16 @@ class SimLedger:
         if not self._sliding.remove(at, rank, use.parts):
             forgotten = self._sliding.forgotten_until
             return forgotten is not None and at <= forgotten
-        latest = self._sliding.latest_at
-        if latest is not None:
-            self._pause = pause_after(self.limits, self._sliding.latest_parts, latest, self._seed)
+        self._find_pause()
         return True
 
-    def next_allowed(self, parts: int, message_class: MessageClass, recipient: str, now: datetime) -> Wait | None:
-        """Say what holds a message for longest and until when; None where it may be handed over now."""
+    def next_allowed(
+        self, parts: int, message_class: MessageClass, recipient: str | None, now: datetime
+    ) -> Wait | None:
+        """Say what holds a message for longest and until when; None where it may be handed over now.
+
+        `recipient` None is one that the SIM has written to in this month.
+        """
         now = now.astimezone(UTC)
         self._turn_to(now)
         rank = message_class.rank
@@ -109,19 +129,16 @@ class SimLedger:
             )
         )
 
-    def left(self, message_class: MessageClass, now: datetime) -> Left:
-        """Say what the SIM may still send for a class, leaving pace and guard aside."""
+    def spent(self, now: datetime) -> Spent:
+        """Say what the SIM has used."""
         now = now.astimezone(UTC)
         self._turn_to(now)
-        limits, rank = self.limits, message_class.rank
-        hour = self._sliding.totals(now, ONE_HOUR)
-        recipients = limits.recipients_per_month
-        return Left(
-            _room(limits.parts_per_hour, hour, self._kept_hour, rank),
-            _room(limits.parts_per_day, self._book.day, self._kept_day, rank),
-            _room(limits.parts_per_month, self._book.month, self._kept_month, rank),
-            None if recipients is None else max(0, recipients - self._kept_recipients[rank] - self._book.distinct),
-        )
+        book = self._book
+        return Spent(self._sliding.totals(now, ONE_HOUR), book.day, book.month, book.distinct)
+
+    def left(self, message_class: MessageClass, now: datetime) -> Left:
+        """Say what the SIM may still send for a class, leaving pace and guard aside."""
+        return left_of(self.limits, self.spent(now), message_class)
 
     def covers(self, now: datetime) -> bool:
         """Say whether it still holds what a question at `now` needs: it does unless the clock was set far back."""
@@ -133,8 +150,14 @@ class SimLedger:
 
     def _turn_to(self, now: datetime) -> None:
         self._book.turn_to(now)
-        if self._sliding.clamp(now):
-            self._book.fold()
+        if self._sliding.turn_to(now):
+            self._book.count_anew()
+            self._find_pause()
+
+    def _find_pause(self) -> None:
+        latest = self._sliding.latest_at
+        if latest is not None:
+            self._pause = pause_after(self.limits, self._sliding.latest_parts, latest, self._seed)
 
     def _pace(self, now: datetime) -> Wait | None:
         latest = self._sliding.latest_at
@@ -173,9 +196,9 @@ class SimLedger:
         room_at = self._book.month_until
         return period_wait(limit, self._book.month, self._kept_month, rank, parts, Wait(room_at, WaitReason.MONTH))
 
-    def _new_recipient(self, rank: int, recipient: str) -> Wait | None:
+    def _new_recipient(self, rank: int, recipient: str | None) -> Wait | None:
         limit = self.limits.recipients_per_month
-        if limit is None or self._book.distinct < limit - self._kept_recipients[rank]:
+        if limit is None or recipient is None or self._book.distinct < limit - self._kept_recipients[rank]:
             return None
         if self._book.has_written_to(recipient):
             return None
@@ -186,9 +209,25 @@ class SimLedger:
 def ledger_start(limits: SimLimits, now: datetime) -> datetime:
     """How far back the rows must reach for a ledger to be right at `now`."""
     today = local_date(now, limits.zone)
-    by_month = limits.parts_per_month is not None or limits.recipients_per_month is not None
-    since = day_start(month_start(today, limits.month_reset_day) if by_month else today, limits.zone)
+    first = month_start(today, limits.month_reset_day) if limits.has_month else today
+    since = day_start(first, limits.zone)
     return min(since, now.astimezone(UTC) - max(ONE_HOUR, limits.guard.window))
+
+
+def left_of(limits: SimLimits, spent: Spent, message_class: MessageClass) -> Left:
+    """Say what is left for a class of what a SIM may send."""
+    rank, reserve = message_class.rank, limits.reserve
+
+    def room(limit: int | None, used: Totals) -> int | None:
+        return None if limit is None else max(0, limit - demand(used, reserve.of(limit), rank))
+
+    new = limits.recipients_per_month
+    return Left(
+        room(limits.parts_per_hour, spent.hour),
+        room(limits.parts_per_day, spent.day),
+        room(limits.parts_per_month, spent.month),
+        None if new is None else max(0, new - reserve.of(new)[rank] - spent.recipients),
+    )
 
 
 def most_parts(limits: SimLimits, message_class: MessageClass) -> int | None:
@@ -205,7 +244,3 @@ def pause_after(limits: SimLimits, parts: int, at: datetime, seed: int) -> timed
         chance = zlib.crc32(f"{seed} {at.isoformat()}".encode()) / 0xFFFFFFFF
         pause_us += int(pause_us * chance * limits.jitter_percent / 100)
     return timedelta(microseconds=pause_us)
-
-
-def _room(limit: int | None, used: Totals, kept: Totals, rank: int) -> int | None:
-    return None if limit is None else max(0, limit - demand(used, kept, rank))

@@ -63,18 +63,11 @@ class PrefixLedger:
         self._zone = zone
         self._counts = {prefix: (SlidingUses(), DayBook(zone, 1, recipients=False)) for prefix in caps}
         for use in sorted(uses, key=lambda use: use.at):
-            self.note(use)
+            self._count(use, forget=False)
 
     def note(self, use: PrefixUse) -> None:
-        """Count a message."""
-        found = self._table.longest(use.msisdn)
-        if found is None:
-            return
-        at = use.at.astimezone(UTC)
-        sliding, book = self._counts[found[0]]
-        sliding.add(at, 0, use.parts)
-        sliding.forget(at - _HOUR)
-        book.add(at, 0, use.parts, "")
+        """Count a message that goes out now."""
+        self._count(use, forget=True)
 
     def take_back(self, use: PrefixUse) -> None:
         """Uncount a message that certainly did not leave."""
@@ -93,13 +86,26 @@ class PrefixLedger:
         now, (prefix, cap) = now.astimezone(UTC), found
         sliding, book = self._counts[prefix]
         book.turn_to(now)
-        if sliding.clamp(now):
-            book.fold()
+        if sliding.turn_to(now):
+            book.count_anew()
         return longest((_hour_wait(cap, sliding, parts, now), _day_wait(cap, book, parts)))
 
     def start(self, now: datetime) -> datetime:
         """How far back the rows must reach."""
         return min(now.astimezone(UTC) - _HOUR, day_start(local_date(now, self._zone), self._zone))
+
+    def _count(self, use: PrefixUse, *, forget: bool) -> None:
+        found = self._table.longest(use.msisdn)
+        if found is None:
+            return
+        at = use.at.astimezone(UTC)
+        sliding, book = self._counts[found[0]]
+        sliding.add(at, 0, use.parts)
+        book.add(at, 0, use.parts, "")
+        # A row on record may come from a clock that was ahead.
+        if forget:
+            sliding.forget(at - _HOUR)
+            book.forget_before(at)
 
 
 def _hour_wait(cap: PrefixCap, sliding: SlidingUses, parts: int, now: datetime) -> Wait | None:

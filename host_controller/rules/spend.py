@@ -68,13 +68,12 @@ class SpendFuse:
         self.blown = blown
         self._micros = SlidingUses()
         for use in sorted(uses, key=lambda use: use.at):
-            self.note(use)
+            self._count(use)
 
     def note(self, use: PrefixUse) -> None:
-        """Count what a message costs."""
-        at = use.at.astimezone(UTC)
-        self._micros.add(at, 0, _in_micros(self.limit.cost(use.msisdn, use.parts)))
-        self._micros.forget(at - self.limit.within)
+        """Count what a message costs that goes out now."""
+        self._count(use)
+        self._micros.forget(use.at - self.limit.within)
 
     def take_back(self, use: PrefixUse) -> None:
         """Uncount a message that certainly did not leave."""
@@ -83,7 +82,7 @@ class SpendFuse:
     def spent(self, now: datetime) -> Decimal:
         """What was spent in the window that ends now."""
         now = now.astimezone(UTC)
-        self._micros.clamp(now)
+        self._micros.turn_to(now)
         return sum(self._micros.totals(now, self.limit.within)) / _MICRO
 
     def next_allowed(self, msisdn: Msisdn, parts: int, now: datetime) -> Wait | None:
@@ -99,6 +98,9 @@ class SpendFuse:
         """Begin to count anew: a person has looked at it."""
         self.blown = None
         self._micros = SlidingUses()
+
+    def _count(self, use: PrefixUse) -> None:
+        self._micros.add(use.at.astimezone(UTC), 0, _in_micros(self.limit.cost(use.msisdn, use.parts)))
 
 
 def _in_micros(cost: Decimal) -> int:

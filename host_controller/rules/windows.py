@@ -2,11 +2,15 @@
 
 A window of a given length ends at the moment that is asked about, and does not hold its own first instant: what was
 used exactly one window ago is free again.
+
+Where the clock was set back, a use lies ahead of what it shows. It counts at the moment at which that was first seen,
+and at its own time once that has come: so it is neither lost now nor forgotten then.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 Totals = tuple[int, int, int]
@@ -37,6 +41,23 @@ def plus(totals: Totals, rank: int, parts: int) -> Totals:
     return counts[0], counts[1], counts[2]
 
 
+def both(one: Totals, other: Totals) -> Totals:
+    """The sum of two totals, class by class."""
+    return one[0] + other[0], one[1] + other[1], one[2] + other[2]
+
+
+@dataclass(slots=True)
+class _Early:
+    """A use that lay ahead of the clock once."""
+
+    at: datetime
+    seen_at: datetime
+    """The earliest moment that the clock has shown since: there it counts while its own time has not come."""
+    placed_at: datetime
+    rank: int
+    parts: int
+
+
 class SlidingUses:
     """Uses in order of time with running totals: any window is summed in O(log n)."""
 
@@ -45,6 +66,7 @@ class SlidingUses:
         self._uses: list[tuple[int, int]] = []
         # One longer than `_at`: the total before each use, and after the last.
         self._sums: list[Totals] = [NOTHING]
+        self._early: list[_Early] = []
         self.forgotten_until: datetime | None = None
         """The latest use that was forgotten."""
 
@@ -68,26 +90,39 @@ class SlidingUses:
 
     def remove(self, at: datetime, rank: int, parts: int) -> bool:
         """Take a use back; False where there is none like it."""
-        for index in range(bisect_left(self._at, at), bisect_right(self._at, at)):
-            if self._uses[index] == (rank, parts):
-                del self._at[index], self._uses[index]
-                self._sum_from(index)
-                return True
-        return False
+        for index, use in enumerate(self._early):
+            if (use.at, use.rank, use.parts) == (at, rank, parts):
+                del self._early[index]
+                return self._drop(use.placed_at, rank, parts)
+        return self._drop(at, rank, parts)
 
-    def clamp(self, now: datetime) -> bool:
-        """Move uses that lie in the future to `now`: the clock was set back, and they must not be forgotten.
+    def turn_to(self, now: datetime) -> bool:
+        """Count uses that lie after `now` at the earliest moment that was asked about since, all others at their own.
 
-        True where there were any.
+        True where that changes anything.
         """
+        changed = False
+        for use in self._early:
+            if use.at > now:
+                use.seen_at = min(use.seen_at, now)
+            place = use.seen_at if use.at > now else use.at
+            if place != use.placed_at:
+                self._drop(use.placed_at, use.rank, use.parts)
+                self.add(place, use.rank, use.parts)
+                use.placed_at = place
+                changed = True
         if not self._at or self._at[-1] <= now:
-            return False
+            return changed
         first = bisect_right(self._at, now)
+        late = zip(self._at[first:], self._uses[first:], strict=True)
+        self._early += [_Early(at, now, now, rank, parts) for at, (rank, parts) in late]
         self._at[first:] = [now] * (len(self._at) - first)
         return True
 
     def forget(self, before: datetime) -> None:
         """Drop most of what is older than this, now and then, but never the last use."""
+        if self._early:
+            self._early = [use for use in self._early if use.at >= before]
         count = min(bisect_left(self._at, before), len(self._at) - 1)
         if count < _TIDY_FROM or count * 2 < len(self._at):
             return
@@ -117,6 +152,14 @@ class SlidingUses:
             else:
                 low = middle
         return self._at[high - 1] + span
+
+    def _drop(self, at: datetime, rank: int, parts: int) -> bool:
+        for index in range(bisect_left(self._at, at), bisect_right(self._at, at)):
+            if self._uses[index] == (rank, parts):
+                del self._at[index], self._uses[index]
+                self._sum_from(index)
+                return True
+        return False
 
     def _totals_from(self, index: int) -> Totals:
         before, after = self._sums[index], self._sums[-1]

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session, joinedload
 from sqlalchemy.orm.interfaces import ORMOption
 
 from host_controller.rules.classes import MessageClass
-from host_controller.rules.states import OPEN_ATTEMPTS, AttemptState, MessageState
+from host_controller.rules.states import OPEN_ATTEMPTS, MessageState
 from host_controller.store.models import (
     AttemptRecord,
     BatchRecord,
@@ -212,16 +212,6 @@ def phone_checks(session: Session, hardware_serial: str) -> Sequence[PhoneCheckR
         .order_by(PhoneCheckRecord.id)
     )
     return session.scalars(query).all()
-
-
-def spent_parts_by_sim(session: Session, since: datetime) -> dict[int, int]:
-    """Give the parts that count against each SIM's day, by SIM id."""
-    query = (
-        select(AttemptRecord.sim_id, func.sum(AttemptRecord.part_count))
-        .where(AttemptRecord.intent_at >= since, AttemptRecord.state != AttemptState.NOT_SENT)
-        .group_by(AttemptRecord.sim_id)
-    )
-    return dict(session.execute(query).all())
 
 
 def unproven_by_phone(session: Session) -> dict[int, int]:

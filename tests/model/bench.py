@@ -22,16 +22,18 @@ from host_controller.messaging.dispatcher import Dispatcher
 from host_controller.messaging.hands import Hands
 from host_controller.messaging.holds import Holds
 from host_controller.messaging.journal_care import JournalCare
+from host_controller.messaging.ledgers import PhoneLedgers
 from host_controller.messaging.queue import Queue
 from host_controller.messaging.rack_rules import RackRules
 from host_controller.messaging.reconciler import Reconciler
 from host_controller.messaging.sending import ClockReading, Full, Sending
-from host_controller.messaging.sim_choice import SimChoice, Wait
+from host_controller.messaging.sim_choice import SimChoice
 from host_controller.messaging.sweep import sweep_overdue
 from host_controller.messaging.taking import Idle
 from host_controller.rule_settings import RepeatSettings
 from host_controller.rules.states import MessageState
 from host_controller.rules.timings import Timings
+from host_controller.rules.waiting import Wait
 from host_controller.settings import NewSimSettings, Settings
 from host_controller.store.backup import write_backup
 from host_controller.store.models import AttemptRecord, MessageRecord
@@ -261,7 +263,7 @@ class LaneSteps:
         self._confirmation = Confirmation(
             bench.store, hands, bench.inbox, TIMINGS, bench.clock, "lane", lambda: bench.clock.elapsed_s
         )
-        choice = SimChoice(bench.store, enrolled, SETTINGS.zone, bench.clock())
+        choice = SimChoice(enrolled, PhoneLedgers(bench.store, enrolled, SETTINGS, bench.clock()))
         self._sending = Sending(bench.store, bench.dispatcher, hands, enrolled, choice, TIMINGS, bench.clock, "lane")
         self.has_doubts = self.must_read = True
         self.enrolled = enrolled

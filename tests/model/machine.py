@@ -20,8 +20,8 @@ from hypothesis.stateful import (
 from sqlalchemy import select
 
 from host_controller.consent.opt_outs import opted_out
-from host_controller.messaging.sim_choice import Wait
 from host_controller.messaging.submit import Accepted, Draft, Rejected
+from host_controller.rules.waiting import Wait
 from host_controller.store.models import MessageRecord
 from tests.model.bench import SETTINGS, TIMINGS, Bench, DaemonKilledError, DiskFullError
 from tests.model.model_phone import CALLS, ENDS, LINKS, Fate

@@ -47,7 +47,6 @@ _FORGOTTEN_AFTER_S = 75_000.0
 # What the controller is known to get wrong: the random runs keep clear of it, test_sequences.py shows each. To be
 # taken out of here with its correction.
 KNOWN_GAPS = {
-    "clock set back": "a SIM's day opens again where the host's clock goes back over midnight and forth",
     "row id again": "an inbound row is passed over where the phone's clock goes back and a row id is used again",
 }
 
@@ -120,7 +119,6 @@ class Clock:
     now: datetime = _START
     elapsed_s: float = 0.0
     latest: datetime = _START
-    was_set_back: bool = False
 
     def __call__(self) -> datetime:
         return self.now
@@ -132,7 +130,6 @@ class Clock:
     def set_off_by(self, seconds: float) -> None:
         """Set it so much before or behind the true time."""
         shown = _START + timedelta(seconds=self.elapsed_s + seconds)
-        self.was_set_back = self.was_set_back or shown < self.now
         self._show(shown)
 
     def _show(self, now: datetime) -> None:

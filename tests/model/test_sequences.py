@@ -130,7 +130,6 @@ def test_two_looks_at_a_row_are_two_seconds_apart_also_where_the_first_one_is_sl
     read(made)
 
 
-@pytest.mark.xfail(strict=True, reason="uses in the future are moved to now in memory, and the day forgets them")
 def test_a_clock_that_is_set_back_over_midnight_and_forth_does_not_open_the_day_again(world):
     made = world("rows")
     made.set_clock(None, 0)

@@ -75,8 +75,14 @@ def test_a_guard_dialog_holds_the_phone(rack, fake_phone, care):
     rack.wait_until(lambda: view(rack).status is PhoneStatus.READY)
 
 
-def test_a_raised_guard_counts_from_the_next_start_on(rack, fake_phone, care):
-    phone = join(rack, fake_phone(guard=SendGuard(30, 60.0)))
+def test_a_raised_guard_counts_from_the_next_start_on(make_rack, fake_phone):
+    rack = make_rack(phones={"enrol_all": False})
+    care = PhoneCare(rack.rack, rack.store, rack.bells, utc_now)
+    phone = fake_phone(guard=SendGuard(30, 60.0))
+    rack.plug_in(phone)
+    rack.wait_until(lambda: view(rack).status is PhoneStatus.WAITING)
+    care.enrol("fake-1")
+    rack.wait_until(lambda: view(rack).status is PhoneStatus.READY)
     care.set_guard("fake-1", SendGuard(500, 60.0), "test")
     rack.wait_until(lambda: view(rack).status is PhoneStatus.READY)
     assert phone.guard == SendGuard(500, 60.0)

@@ -120,6 +120,8 @@ def test_status_and_phones(api, rack):
         "id": 1, "slot_index": 0, "subscription_id": 11, "operator": "T-Mobile CZ", "in_service": True,
         "number": None, "stopped": None, "network": None, "roaming": None,
         "signal_dbm": -93, "sent_parts_today": 0, "parts_per_day": 500, "parts_per_minute": 20, "hold": None,
+        "jitter_percent": 0, "month_reset_day": 1, "zone": "Europe/Prague",
+        "quotas": {"day": {"limit": 500, "spent": 0, "left": {"otp": 500, "transactional": 495, "marketing": 495}}},
     }  # fmt: skip
     rack.views.clear()
     (absent,) = get(api, "/phones")[1]["phones"]

@@ -1,0 +1,104 @@
+"""What the SIMs of one phone have sent, in memory, filled from the attempts on record."""
+
+from __future__ import annotations
+
+import threading
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from host_controller.fleet.phone import Enrolled
+from host_controller.fleet.sim_limits import limits_of
+from host_controller.rules.classes import MessageClass
+from host_controller.rules.ledger import Left, SimLedger, Spent, Use, ledger_start
+from host_controller.rules.limits import SimLimits
+from host_controller.rules.states import AttemptState
+from host_controller.rules.waiting import Wait
+from host_controller.settings import Settings
+from host_controller.store.models import AttemptRecord, MessageRecord
+from host_controller.store.store import Store
+
+
+class PhoneLedgers:
+    """The ledgers of a phone's SIMs, stopped ones too. Thread-safe: its lane counts, the pages look.
+
+    A question is answered from memory. Only where the clock was set far back are the rows read again.
+    """
+
+    def __init__(self, store: Store, enrolled: Enrolled, settings: Settings, now: datetime) -> None:
+        self._store = store
+        self._limits = {sim.sim_id: limits_of(sim, enrolled.guard, settings) for sim in enrolled.sims}
+        self._ledgers: dict[int, SimLedger] = {}
+        self._asked_at: dict[int, datetime] = {}
+        self._lock = threading.RLock()
+        self.reload(now)
+
+    def limits(self, sim_id: int) -> SimLimits:
+        """Give the limits of a SIM."""
+        return self._limits[sim_id]
+
+    def next_allowed(
+        self, sim_id: int, parts: int, message_class: MessageClass, recipient: str | None, now: datetime
+    ) -> Wait | None:
+        """Say what holds a message on a SIM for longest and until when; None where it may be handed over now.
+
+        `recipient` None is one that the SIM has written to in this month.
+        """
+        with self._lock:
+            return self._ledger(sim_id, now).next_allowed(parts, message_class, recipient, now)
+
+    def note(self, sim_id: int, use: Use) -> None:
+        """Count a use, at the time of its intent."""
+        with self._lock:
+            self._ledgers[sim_id].note(use)
+
+    def take_back(self, sim_id: int, use: Use, now: datetime) -> None:
+        """Uncount a use that is on record as not sent."""
+        with self._lock:
+            if not self._ledgers[sim_id].take_back(use):
+                self._load([sim_id], now)
+
+    def reload(self, now: datetime) -> None:
+        """Take everything from the record again, after attempts turned out not to have left."""
+        with self._lock:
+            self._load(list(self._limits), now)
+
+    def left(self, sim_id: int, message_class: MessageClass, now: datetime) -> Left:
+        """Say what a SIM may still send for a class, leaving pace and guard aside."""
+        with self._lock:
+            return self._ledger(sim_id, now).left(message_class, now)
+
+    def spent(self, now: datetime) -> dict[int, Spent]:
+        """Say what each SIM has used."""
+        with self._lock:
+            return {sim_id: self._ledger(sim_id, now).spent(now) for sim_id in self._limits}
+
+    def _ledger(self, sim_id: int, now: datetime) -> SimLedger:
+        is_back, self._asked_at[sim_id] = now < self._asked_at[sim_id], now
+        if is_back and not self._ledgers[sim_id].covers(now):
+            self._load([sim_id], now)
+        return self._ledgers[sim_id]
+
+    def _load(self, sim_ids: list[int], now: datetime) -> None:
+        with self._store.reading() as session:
+            for sim_id in sim_ids:
+                limits = self._limits[sim_id]
+                self._asked_at[sim_id] = now
+                since = ledger_start(limits, now)
+                self._ledgers[sim_id] = SimLedger(limits, _uses(session, sim_id, since), since=since, seed=sim_id)
+
+
+def _uses(session: Session, sim_id: int, since: datetime) -> list[Use]:
+    """What a SIM was used for since then, all that may have left."""
+    rows = session.execute(
+        select(AttemptRecord.intent_at, AttemptRecord.part_count, MessageRecord.message_class, MessageRecord.msisdn)
+        .join(MessageRecord, MessageRecord.id == AttemptRecord.message_id)
+        .where(
+            AttemptRecord.sim_id == sim_id,
+            AttemptRecord.intent_at >= since,
+            AttemptRecord.state != AttemptState.NOT_SENT,
+        )
+        .order_by(AttemptRecord.intent_at)
+    )
+    return [Use(at, parts, MessageClass(message_class), msisdn) for at, parts, message_class, msisdn in rows]
