@@ -19,6 +19,7 @@ from host_controller.scheduler import JobView
 from host_controller.store import queries
 from host_controller.store.models import PhoneRecord
 from host_controller.store.queries import EventView, InboundView, MessageView, OptOutView, PhoneEventView
+from web.outlook import Outlook
 from web.services import Services
 from web.sim_cards import Figures, SimCard, figures, sim_card
 
@@ -77,6 +78,12 @@ def phone_cards(services: Services, session: Session) -> list[PhoneCard]:
     known = figures(services.spent, session, services.settings, live, absent, services.clock())
     cards = [_live_card(view, known, unproven) for view in live]
     return sorted([*cards, *(_absent_card(record, known, unproven) for record in absent)], key=lambda c: c.serial)
+
+
+def outlook(services: Services, session: Session, queued: int) -> Outlook:
+    """How much waits, and about when it will have gone."""
+    live = services.rack.phones() if services.rack else []
+    return services.forecast.outlook(session, queued, live, services.settings, services.clock())
 
 
 def phone_details(services: Services, session: Session, serial: str) -> PhoneDetails | None:
