@@ -37,7 +37,7 @@ from web.api_input import Answer, ApiError, Body, Json, Moment, checked, error_j
 from web.api_phones import add_phones
 from web.api_settling import add_settling
 from web.services import Services
-from web.views import as_json, message_json, phone_cards, waiting
+from web.views import as_json, message_json, outlook, phone_cards, waiting
 
 _ACTOR = "cli"
 _MOST_MESSAGES = 1000
@@ -121,6 +121,7 @@ def _add_messages(api: Blueprint, services: Services) -> None:
             totals = queries.count_by_state(session)
             phones = [as_json(card) for card in phone_cards(services, session)]
             holds = [as_json(held) for held in list_held(session)]
+            ahead = outlook(services, session, totals[MessageState.QUEUED])
             parts, opted_out = queries.sent_part_count(session), queries.count_opt_outs(session)
         return {
             "version": __version__,
@@ -129,6 +130,8 @@ def _add_messages(api: Blueprint, services: Services) -> None:
             "trouble": services.trouble,
             "holds": holds,
             "totals": {"accepted": sum(totals.values()), **totals, "parts": parts, "opted_out": opted_out},
+            "queue_parts": ahead.parts,
+            "queue_empty_at": as_json({"at": ahead.empty_at})["at"],
             "phones": phones,
             "jobs": [as_json(job) for job in services.jobs()],
         }

@@ -14,13 +14,14 @@ from wtforms.validators import InputRequired, Length
 from host_controller import __version__
 from host_controller.messaging.held import list_held
 from host_controller.messaging.submit import Draft, Rejected
+from host_controller.rules.states import MessageState
 from host_controller.store import queries
 from web.batch_pages import add_batch_pages
 from web.hold_pages import HoldForm, add_hold_pages
 from web.message_pages import add_message_pages
 from web.phone_pages import add_phone_pages
 from web.services import Services
-from web.views import phone_cards, waiting, waits_for, weightiest_first
+from web.views import outlook, phone_cards, waiting, waits_for, weightiest_first
 
 _RECENT = 40
 _ACTOR = "page"
@@ -48,6 +49,12 @@ def make_pages(services: Services) -> Blueprint:
         if local.date() == today.date():
             return local.strftime("%H:%M:%S")
         return local.strftime("%d %b %H:%M" if local.year == today.year else "%d %b %Y %H:%M")
+
+    @pages.app_template_filter("minute")
+    def minute(at: datetime) -> str:
+        """About a time of day in the rack's zone, with the date where it is not today."""
+        local, today = at.astimezone(services.settings.zone), services.clock().astimezone(services.settings.zone)
+        return local.strftime("%H:%M" if local.date() == today.date() else "%d %b %Y %H:%M")
 
     @pages.get("/")
     def overview() -> str:
@@ -91,11 +98,13 @@ def make_pages(services: Services) -> Blueprint:
 def _state(services: Services) -> dict[str, Any]:
     why, now = waiting(services), services.clock()
     with services.store.reading() as session:
+        totals = queries.count_by_state(session)
         return {
             "version": __version__,
             "trouble": services.trouble,
             "held": weightiest_first(list_held(session)),
-            "totals": queries.count_by_state(session),
+            "totals": totals,
+            "outlook": outlook(services, session, totals[MessageState.QUEUED]),
             "phones": phone_cards(services, session),
             "messages": queries.recent_messages(session, limit=_RECENT),
             "inbound": queries.list_inbound(session, limit=_RECENT),

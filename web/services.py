@@ -26,6 +26,7 @@ from host_controller.scheduler import JobView
 from host_controller.settings import Settings
 from host_controller.store.store import Store
 from host_controller.text.msisdn import parse_msisdn
+from web.outlook import Forecast
 from web.sim_cards import SpentOnRecord
 
 
@@ -45,6 +46,7 @@ class Services:
     """What the lanes see of pauses and stops; None where there are no lanes, so that the database is all."""
     spent: SpentOnRecord = field(default_factory=SpentOnRecord)
     """What SIMs without a lane have spent."""
+    forecast: Forecast = field(default_factory=Forecast)
 
     @property
     def care(self) -> PhoneCare:

@@ -21,6 +21,7 @@ from host_controller.scheduler import JobView
 from host_controller.store import queries
 from host_controller.store.models import PhoneRecord
 from host_controller.store.queries import EventView, InboundView, MessageView, OptOutView, PhoneEventView
+from web.outlook import Outlook
 from web.services import Services
 from web.sim_cards import Figures, SimCard, figures, sim_card
 
@@ -85,6 +86,12 @@ def phone_cards(services: Services, session: Session) -> list[PhoneCard]:
     ids: dict[str | None, int] = {record.hardware_serial: record.id for record in known}
     held = list_held(session)
     return sorted((_with_holds(card, ids.get(card.hardware_serial), held) for card in cards), key=lambda c: c.serial)
+
+
+def outlook(services: Services, session: Session, queued: int) -> Outlook:
+    """How much waits, and about when it will have gone."""
+    live = services.rack.phones() if services.rack else []
+    return services.forecast.outlook(session, queued, live, services.settings, services.clock())
 
 
 def phone_details(services: Services, session: Session, serial: str) -> PhoneDetails | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import click
@@ -34,10 +35,18 @@ def status(api: ApiClient, as_json: bool) -> None:
             click.echo(f"    {job['last_error']}")
     ready = sum(phone["status"] == "ready" for phone in answer["phones"])
     click.echo(f"\n{ready} of {len(answer['phones'])} phones ready")
+    if answer["queue_parts"]:
+        click.echo(f"{answer['queue_parts']} parts wait{_outlook(answer['queue_empty_at'], ready)}")
     if answer["trouble"]:
         click.echo(answer["trouble"])
     for hold in answer["holds"]:
         click.echo(hold_line(hold))
+
+
+def _outlook(empty_at: str | None, ready: int) -> str:
+    if empty_at is not None:
+        return f"; they will have gone about {datetime.fromisoformat(empty_at).astimezone():%Y-%m-%d %H:%M}"
+    return "; by the limits of the SIMs they will not have gone within a year" if ready else " for a phone"
 
 
 @click.command()

@@ -57,10 +57,15 @@ def _sim_rows(phone: dict[str, Any]) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
     for sim in phone["sims"]:
         signal = "" if sim["signal_dbm"] is None else f"{sim['signal_dbm']} dBm"
-        limit = "" if sim["parts_per_day"] is None else f" / {sim['parts_per_day']}"
-        today = f"{sim['sent_parts_today']}{limit}"
-        rows.append((str(sim["slot_index"] + 1), sim["operator"] or "", signal, today, str(sim["id"])))
+        rows.append((str(sim["slot_index"] + 1), sim["operator"] or "", signal, _quotas(sim), str(sim["id"])))
     return rows or [("", "", "", "", "")]
+
+
+def _quotas(sim: dict[str, Any]) -> str:
+    """What is spent today, of how much, and the same for every other limit."""
+    limit = "" if sim["parts_per_day"] is None else f" / {sim['parts_per_day']}"
+    others = [f"{name} {quota['spent']} / {quota['limit']}" for name, quota in sim["quotas"].items() if name != "day"]
+    return ", ".join([f"{sim['sent_parts_today']}{limit}", *others])
 
 
 @phones.command()

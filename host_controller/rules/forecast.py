@@ -5,6 +5,7 @@ An estimate: it takes every SIM to be ready all the time, and neither quiet hour
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -28,35 +29,55 @@ class SimForecast:
     rank: int
     """Of the class, for what is kept from it on later days."""
 
-    def parts_by(self, now: datetime, until: datetime) -> int:
+
+class _Walk:
+    """A SIM's days from now on, walked once as far as they are asked for."""
+
+    def __init__(self, sim: SimForecast, now: datetime) -> None:
+        self._sim = sim
+        self._day = local_date(now, sim.limits.zone)
+        self._starts = [now]
+        # One for each start: parts by then, and what is left of the day and month that begin or go on there.
+        self._sums = [0]
+        self._left = [(sim.left.day, sim.left.month)]
+
+    def parts_by(self, until: datetime) -> int:
         """How many parts can have gone by then."""
-        zone, reset_day = self.limits.zone, self.limits.month_reset_day
-        parts, at, day = 0, now, local_date(now, zone)
-        left_today, left_month = self.left.day, self.left.month
-        while at < until:
-            tomorrow = day + ONE_DAY
-            end = min(day_start(tomorrow, zone), until)
-            count = _least(self._work(end - at, first=at == now), left_today, left_month)
-            parts += count
-            left_month = None if left_month is None else left_month - count
-            if tomorrow == next_month_start(day, reset_day):
-                left_month = self._fresh(self.limits.parts_per_month)
-            at, day, left_today = end, tomorrow, self._fresh(self.limits.parts_per_day)
-        return parts
+        while (tomorrow := day_start(self._day + ONE_DAY, self._sim.limits.zone)) < until:
+            self._go_on(tomorrow)
+        index = bisect_left(self._starts, until) - 1
+        return self._sums[index] + self._count(index, until) if index >= 0 else 0
+
+    def _go_on(self, tomorrow: datetime) -> None:
+        limits = self._sim.limits
+        count = self._count(-1, tomorrow)
+        _, left_month = self._left[-1]
+        left_month = None if left_month is None else left_month - count
+        self._day += ONE_DAY
+        if self._day == next_month_start(self._day - ONE_DAY, limits.month_reset_day):
+            left_month = self._fresh(limits.parts_per_month)
+        self._starts.append(tomorrow)
+        self._sums.append(self._sums[-1] + count)
+        self._left.append((self._fresh(limits.parts_per_day), left_month))
+
+    def _count(self, index: int, until: datetime) -> int:
+        """What goes between a start and a moment of its day."""
+        is_first = index in (0, -len(self._starts))
+        return _least(self._work(until - self._starts[index], first=is_first), *self._left[index])
 
     def _work(self, span: timedelta, *, first: bool) -> int:
         """What pace, guard and hour let through in a span of a day."""
-        limits = self.limits
+        limits = self._sim.limits
         by_pace = int(limits.parts_per_minute * (span / _FIRST_STEP)) + 1
         by_guard = limits.guard.usable_parts * (span // limits.guard.window + 1)
         fresh = self._fresh(limits.parts_per_hour)
         if fresh is None:
             return min(by_pace, by_guard)
-        this_hour = fresh if self.left.hour is None or not first else self.left.hour
+        this_hour = fresh if self._sim.left.hour is None or not first else self._sim.left.hour
         return min(by_pace, by_guard, this_hour + fresh * (span // ONE_HOUR))
 
     def _fresh(self, limit: int | None) -> int | None:
-        return None if limit is None else max(0, limit - self.limits.reserve.of(limit)[self.rank])
+        return None if limit is None else max(0, limit - self._sim.limits.reserve.of(limit)[self._sim.rank])
 
 
 def gone_at(sims: Sequence[SimForecast], parts: int, now: datetime) -> datetime | None:
@@ -65,8 +86,10 @@ def gone_at(sims: Sequence[SimForecast], parts: int, now: datetime) -> datetime 
     if parts <= 0:
         return now
 
+    walks = [_Walk(sim, now) for sim in sims]
+
     def enough(span: timedelta) -> bool:
-        return sum(sim.parts_by(now, now + span) for sim in sims) >= parts
+        return sum(walk.parts_by(now + span) for walk in walks) >= parts
 
     high = _FIRST_STEP
     while not enough(high):

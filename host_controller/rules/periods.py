@@ -9,6 +9,7 @@ from __future__ import annotations
 from calendar import monthrange
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 ONE_DAY = timedelta(days=1)
@@ -17,6 +18,7 @@ _INSTANT = timedelta(microseconds=1)
 _MOST = timedelta(hours=26)
 
 
+@lru_cache(maxsize=2048)
 def day_start(day: date, zone: ZoneInfo) -> datetime:
     """The first instant of a local day; where the clock skips midnight, the first instant after the gap."""
     start = datetime.combine(day, time(), zone).astimezone(UTC)
@@ -43,6 +45,7 @@ def month_start(day: date, reset_day: int) -> date:
     return _reset_in(before.year, before.month, reset_day)
 
 
+@lru_cache(maxsize=2048)
 def next_month_start(day: date, reset_day: int) -> date:
     """The first day of the billing month after the one that `day` lies in."""
     this_month = _reset_in(day.year, day.month, reset_day)

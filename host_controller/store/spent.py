@@ -81,7 +81,7 @@ def _recipients(session: Session, groups: _Groups) -> dict[int, int]:
             .where(*_counts(sim_ids, since))
             .group_by(AttemptRecord.sim_id)
         )
-        counts.update(session.execute(query).tuples().all())
+        counts.update(dict(session.execute(query).all()))
     return counts
 
 

@@ -108,6 +108,38 @@ def test_wrong_usage_is_two(offline, arguments):
     assert offline(*arguments).exit_code == 2
 
 
+def test_limits_of_a_sim(smsrack, data_dir):
+    assert smsrack("status").exit_code == 0  # the database is there
+    with closing(sqlite3.connect(data_dir / "smsrack.db")) as database, database:
+        database.execute(
+            "INSERT INTO phone (id, hardware_serial, adb_serial, manufacturer, model, android_release, api_level,"
+            " build_fingerprint, epoch, journal_checked, send_only, send_way, capabilities, guard_max_parts,"
+            " guard_interval_s, enrolled_at, inbox_date_ms) VALUES"
+            " (1, 'HW1', 'A1', 'M', 'M', '14', 34, 'fp', 0, 1, 0, 'isms', '{}', 30, 60, '2026-01-01 00:00:00', 0)"
+        )
+        database.execute(
+            "INSERT INTO sim (id, phone_id, slot_index, subscription_id, active, parts_per_minute, month_reset_day,"
+            " jitter_percent) VALUES (1, 1, 0, 11, 1, 20, 1, 0)"
+        )
+    all_of_them = [
+        *("--per-minute", "30", "--per-hour", "100", "--per-day", "none", "--per-month", "5000"),
+        *("--recipients-per-month", "200", "--reset-day", "17", "--jitter", "20", "--zone", "Europe/London"),
+    ]
+    changed = smsrack("phones", "limit", "A1:1", *all_of_them, "--json")
+    assert json.loads(changed.stdout) == {
+        "id": 1, "parts_per_minute": 30, "parts_per_hour": 100, "parts_per_day": None, "parts_per_month": 5000,
+        "recipients_per_month": 200, "month_reset_day": 17, "jitter_percent": 20, "zone": "Europe/London",
+    }  # fmt: skip
+    shown = smsrack("phones")
+    assert "hour 0 / 100" in re.sub(r"\s+", " ", shown.stdout)
+    assert smsrack("phones", "limit", "A1:1", "--per-hour", "none", "--zone", "none").exit_code == 0
+    few = smsrack("phones", "limit", "A1:1", "--per-hour", "9")
+    assert (few.exit_code, "9 is too few: write 10 or more, or `none` for no limit" in few.stderr) == (2, True)
+    wrong = smsrack("phones", "limit", "A1:1", "--zone", "Prague")
+    assert "is not a time zone" in str(wrong.exception)
+    assert smsrack("phones", "limit", "A1:1").exit_code == 2
+
+
 def test_opt_outs(smsrack):
     smsrack("send", ANNA, "x")
     assert "1 queued messages cancelled" in smsrack("optouts", "add", ANNA).stdout

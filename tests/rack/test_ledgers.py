@@ -20,6 +20,7 @@ from host_controller.rules.states import AttemptState, MessageState
 from host_controller.rules.waiting import Wait, WaitReason
 from host_controller.settings import Settings, load_settings
 from host_controller.store.models import AttemptRecord, MessageRecord, PhoneRecord, SimRecord
+from host_controller.store.spent import spent_on_record
 from host_controller.store.store import Store
 
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -160,6 +161,19 @@ def test_a_clock_that_is_set_far_back_makes_it_read_the_rows_again(store):
     midnight = datetime(2026, 11, 24, 23, tzinfo=UTC)
     assert found.next_allowed(1, 1, OTP, ANNA, NOON - timedelta(hours=20)) == Wait(midnight, WaitReason.QUOTA)
     assert found.next_allowed(1, 1, OTP, ANNA, NOON) is None
+
+
+moments = st.one_of(st.floats(-40 * 86400, 0), st.sampled_from([0, -3600, -13 * 3600, -13 * 3600 - 1e-6]))
+
+
+@settings(max_examples=25)
+@given(st.lists(st.tuples(moments, st.integers(1, 9), st.sampled_from(MessageClass), st.sampled_from([ANNA, BORIS]))))
+def test_the_database_adds_up_the_same(store, found):
+    limits = {"parts_per_hour": 100, "parts_per_month": 100, "recipients_per_month": 100, "month_reset_day": 12}
+    put_on_record(store, [use(*each) for each in found])
+    in_memory = ledgers(store, **limits)
+    with store.reading() as session:
+        assert spent_on_record(session, {1: in_memory.limits(1)}, NOON) == in_memory.spent(NOON)
 
 
 questions = st.tuples(
