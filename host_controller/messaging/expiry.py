@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from device_drivers.failpoints import failpoint
 from host_controller.messaging.transitions import end_queued, is_idle
 from host_controller.rules.states import MessageState
 from host_controller.rules.waiting import WaitReason
@@ -54,9 +53,7 @@ class Expiry:
                 overdue = _overdue(session, now)
             if not overdue:
                 break
-            failpoint("expiry.before")
             ended += self._store.write(lambda session, overdue=overdue: self._end(session, overdue, now))  # type: ignore[misc]
-            failpoint("expiry.after")
         if ended:
             _log.info("%s messages have expired", ended)
         return ended

@@ -74,7 +74,14 @@ def test_how_each_refusal_is_reported(code, word):
 def test_a_mailing_is_taken_over_in_order_and_its_ends_are_reported(served, sync, store):
     store.write(lambda session: add_opt_out(session, PETR, source="test", actor="test", now=NOW))
     served.odoo.add_mailing(
-        [(ANNA, "one"), (PETR, "opted out"), ("123", "bad"), (EVA, "two"), ("+421905123456", "far")]
+        [
+            (ANNA, "one"),
+            (PETR, "opted out"),
+            ("+42077712345", "bad"),
+            ("1188", "short"),
+            (EVA, "two"),
+            ("+421905123456", "far"),
+        ]
     )
     sync.run()
     assert bodies(store) == ["one", "two"]
@@ -87,6 +94,7 @@ def test_a_mailing_is_taken_over_in_order_and_its_ends_are_reported(served, sync
         "two": ("error", "error", "sms_server"),
         "opted out": ("canceled", "bounce", "sms_blacklist"),
         "bad": ("error", "bounce", "sms_number_format"),
+        "short": ("error", "bounce", "sms_country_not_supported"),
         "far": ("error", "bounce", "sms_country_not_supported"),
     }
     reports = list(served.odoo.reports)
