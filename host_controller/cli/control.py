@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -12,7 +13,9 @@ import click
 from rich.table import Table
 
 from host_controller.cli.api_options import api_command, console, note_offline, show_json
+from host_controller.cli.send import UNDECIDED_EXIT
 from host_controller.client import ApiClient
+from host_controller.errors import NotRunningError
 
 _TARGETS = (
     click.option("--phone", metavar="SERIAL", help="Only this phone."),
@@ -20,6 +23,7 @@ _TARGETS = (
     click.option("--batch", metavar="NAME", help="Only this batch."),
 )
 _REASON = click.option("--reason", required=True, help="Why; it stays on record.")
+_POLL_S = 0.5
 
 
 def _target(function: Callable[..., None]) -> Callable[..., None]:
@@ -40,10 +44,20 @@ def pause(api: ApiClient, as_json: bool, reason: str, **targets: str | None) -> 
 @click.command()
 @_target
 @_REASON
+@click.option("--wait", is_flag=True, help="Wait until nothing is in its hands any more.")
+@click.option("--wait-limit", type=click.FloatRange(0), default=180, show_default=True, metavar="SECONDS")
 @api_command
-def drain(api: ApiClient, as_json: bool, reason: str, **targets: str | None) -> None:
+def drain(api: ApiClient, as_json: bool, reason: str, wait: bool, wait_limit: float, **targets: str | None) -> None:
     """Like pause, for what is to be taken out: `smsrack holds` says when nothing is in its hands any more."""
-    _hold(api, as_json, "drained", reason, _chosen(targets))
+    answer = _hold(api, as_json, "drained", reason, _chosen(targets))
+    if not wait or not answer["unproven"]:
+        return
+    if not api.daemon_runs:
+        raise NotRunningError("what is in its hands is confirmed by the daemon; start it with `smsrack run`")
+    left = _wait(api, answer, wait_limit)
+    if not as_json:
+        click.echo(f"{left} message(s) still in its hands" if left else "nothing in its hands any more")
+    click.get_current_context().exit(UNDECIDED_EXIT if left else 0)
 
 
 @click.command()
@@ -88,12 +102,23 @@ def holds(api: ApiClient, as_json: bool, limit: int) -> None:
         console().print(_past(answer["released"]))
 
 
-def _hold(api: ApiClient, as_json: bool, kind: str, reason: str, body: dict[str, str]) -> None:
+def _hold(api: ApiClient, as_json: bool, kind: str, reason: str, body: dict[str, str]) -> dict[str, Any]:
     answer = api.call("POST", "/holds", {**body, "kind": kind, "reason": reason, "by": _whoever()})
-    if as_json:
-        show_json(answer)
-        return
-    click.echo(hold_line(answer))
+    show_json(answer) if as_json else click.echo(hold_line(answer))
+    return answer
+
+
+def _wait(api: ApiClient, hold: dict[str, Any], limit_s: float) -> int:
+    """Wait until nothing is in the hands of what is held, with a limit; give how many messages still are."""
+    deadline = time.monotonic() + limit_s
+    while True:
+        held = api.call("GET", "/holds", limit=0)["holds"]
+        left = [now["unproven"] for now in held if all(now[key] == hold[key] for key in ("scope", "target_id"))]
+        if not left:
+            raise click.ClickException(f"somebody has resumed {_words(hold)} meanwhile")
+        if not left[0] or time.monotonic() >= deadline:
+            return int(left[0])
+        time.sleep(_POLL_S)
 
 
 def _chosen(targets: dict[str, str | None]) -> dict[str, str]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from datetime import datetime
+from typing import TypeVar
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from host_controller.errors import ControllerError, UnknownTargetError
 from host_controller.events import Bells
@@ -17,6 +19,7 @@ from host_controller.messaging.holds import HoldKind, Holds, HoldView, Scope
 from host_controller.store.models import BatchRecord
 from host_controller.store.store import Store
 
+T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 
@@ -28,7 +31,7 @@ class Control:
     ) -> None:
         """`lanes_see` is None where no lanes run."""
         self._store = store
-        self._write = lanes_see.change if lanes_see else store.write
+        self._lanes_see = lanes_see
         self._care = care
         self._bells = bells
         self._clock = clock
@@ -40,22 +43,25 @@ class Control:
         Raises UnknownPhoneError, UnknownTargetError or ConfigError.
         """
         target_id = self._find(scope, name)
-        view: HoldView = self._write(
-            lambda session: holds.hold(session, scope, target_id, kind, reason, self._clock(), actor)
-        )
+        view = self._change(lambda session: holds.hold(session, scope, target_id, kind, reason, self._clock(), actor))
         urgent = kind is HoldKind.STOPPED
         _log.log(logging.ERROR if urgent else logging.INFO, "%s is %s by %s", _words(scope, target_id), kind, actor)
-        self._bells.ring()
         return view
 
     def release(self, scope: Scope, name: str | None, actor: str) -> int:
         """Let what is named go on; give how many holds that ended. Raises as `hold` does."""
         target_id = self._find_held(scope, name)
-        count: int = self._write(lambda session: holds.release(session, scope, target_id, self._clock(), actor))
+        count = self._change(lambda session: holds.release(session, scope, target_id, self._clock(), actor))
         if count:
             _log.info("%s is resumed by %s", _words(scope, target_id), actor)
-        self._bells.ring()
         return count
+
+    def _change(self, work: Callable[[Session], T]) -> T:
+        try:
+            return self._lanes_see.change(work) if self._lanes_see else self._store.write(work)
+        finally:
+            # Also where it was not written: a lane may have seen it in between, and sleep since.
+            self._bells.ring()
 
     def _find(self, scope: Scope, name: str | None) -> int | None:
         if scope is Scope.RACK:

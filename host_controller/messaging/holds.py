@@ -189,8 +189,9 @@ class Holds:
             self._forget(numbers)
             raise
         with self._lock:
-            if (found := self._pending.get(numbers[0])) is not None:
-                self._settle(numbers[0], found)
+            # The last one: a work that had to be done once more has seen twice what will hold.
+            if (found := self._pending.get(numbers[-1])) is not None:
+                self._settle(numbers[-1], found)
         return result
 
     def _foresee(self, found: list[HoldView]) -> int:

@@ -35,18 +35,25 @@ def offline(data_dir):
 
 
 @pytest.fixture
-def online(data_dir, offline, eventually):
-    """The same, with the API on its socket as a daemon has it."""
+def online_store(data_dir):
+    """The database that a daemon has open."""
     with DataDirectory(data_dir).locked() as data, closing(Store(data.database)) as store:
-        services = Services(store, None, Bells(), load_settings(None), utc_now)
-        server = waitress.create_server(make_api_app(services), unix_socket=str(data.socket), unix_socket_perms="600")
-        thread = threading.Thread(target=server.run, daemon=True)
-        thread.start()
-        yield offline
-        # Closed under a request, its loop would stumble over a file descriptor that is gone.
-        eventually(lambda: not server.active_channels, what="the end of the last request")
-        server.close()
-        thread.join(5)
+        yield store
+
+
+@pytest.fixture
+def online(data_dir, offline, online_store, eventually):
+    """The same, with the API on its socket as a daemon has it."""
+    services = Services(online_store, None, Bells(), load_settings(None), utc_now)
+    path = str(DataDirectory(data_dir).socket)
+    server = waitress.create_server(make_api_app(services), unix_socket=path, unix_socket_perms="600")
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    yield offline
+    # Closed under a request, its loop would stumble over a file descriptor that is gone.
+    eventually(lambda: not server.active_channels, what="the end of the last request")
+    server.close()
+    thread.join(5)
 
 
 @pytest.fixture(params=["offline", "online"])

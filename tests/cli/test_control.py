@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from contextlib import closing
 from datetime import UTC, datetime
 
@@ -10,8 +11,9 @@ import pytest
 
 from host_controller.cli import control
 from host_controller.errors import ControllerError
+from host_controller.rules.states import AttemptState
 from host_controller.store.data_dir import DataDirectory
-from host_controller.store.models import BatchRecord, PhoneRecord, SimRecord
+from host_controller.store.models import AttemptRecord, BatchRecord, MessageRecord, PhoneRecord, SimRecord
 from host_controller.store.store import Store
 
 NOW = datetime(2026, 11, 26, 4, 0, tzinfo=UTC)
@@ -110,3 +112,46 @@ def test_who_it_was_without_a_terminal(offline, monkeypatch):
     monkeypatch.setattr(control.os, "getlogin", no_terminal)
     answer = json.loads(offline("pause", "--reason", "x", "--json").stdout)
     assert answer["actor"] == f"cli {control.pwd.getpwuid(control.os.getuid()).pw_name}"
+
+
+@pytest.fixture
+def in_hand():
+    """Give the function that puts a message into the phone's hands, or takes it out again."""
+
+    def put(store, state):
+        def work(session):
+            if session.get(AttemptRecord, 1) is None:
+                message = {"uid": 1, "msisdn": "+420777123456", "text": "x", "part_count": 1, "state": "submitting"}
+                session.add(MessageRecord(**message, created_at=NOW, changed_at=NOW))
+                session.flush()
+                attempt = {"message_id": 1, "n": 1, "wire_id": 1, "phone_id": 1, "sim_id": 1, "part_count": 1}
+                session.add(AttemptRecord(**attempt, state=state, intent_at=NOW, phone_clock_ms=0))
+            session.get(AttemptRecord, 1).state = state
+
+        store.write(work)
+
+    return put
+
+
+DRAIN = ("drain", "--phone", "A1", "--reason", "a battery", "--wait")
+
+
+def test_drain_waits_until_nothing_is_in_hand(online, online_store, in_hand):
+    in_hand(online_store, AttemptState.INTENT)
+    result = online(*DRAIN, "--wait-limit", "0")
+    assert result.exit_code == 4
+    assert result.stdout.endswith("(1 message(s) still in its hands)\n1 message(s) still in its hands\n")
+    # Proven while it waits.
+    timer = threading.Timer(0.7, in_hand, (online_store, AttemptState.SENT))
+    timer.start()
+    result = online(*DRAIN)
+    timer.join()
+    assert result.exit_code == 0
+    assert result.stdout.endswith("nothing in its hands any more\n")
+
+
+def test_drain_waits_in_vain_without_a_daemon(offline, data_dir, in_hand):
+    with DataDirectory(data_dir).locked() as data, closing(Store(data.database)) as store:
+        in_hand(store, AttemptState.INTENT)
+    assert "smsrack run" in str(offline(*DRAIN).exception)
+    assert held(offline) == [("phone", "A1", "drained", "a battery")]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -17,6 +17,8 @@ from host_controller.errors import (
     StoreError,
     UnknownTargetError,
 )
+from host_controller.events import Bells
+from host_controller.messaging.control import Control
 from host_controller.messaging.held import list_held, list_released
 from host_controller.messaging.holds import (
     HoldKind,
@@ -232,6 +234,10 @@ def test_a_claim_that_the_writer_takes_after_a_hold_sees_it_before_it_is_on_the_
     assert seen == [(True, 0)]
 
 
+def undo():
+    raise RuntimeError("taken back")
+
+
 class Flaky:
     """A store whose writes end as `end` says, after the work has run."""
 
@@ -247,6 +253,13 @@ class Flaky:
             self.store.write(work)
             raise StoreCommitLostError("the connection broke")
 
+        if self.end.startswith("twice"):
+            # As where another work of the same commit fails: all are done once more.
+            with suppress(RuntimeError):
+                self.store.write(lambda session: (work(session), undo()))
+            if self.end == "twice":
+                return self.store.write(work)
+
         def fail(session):
             work(session)
             raise StoreCommitLostError("the connection broke") if self.end == "lost" else StoreBusyError("busy")
@@ -254,7 +267,7 @@ class Flaky:
         return self.store.write(fail)
 
 
-@pytest.mark.parametrize("end", ["failed", "lost", "lost, written"])
+@pytest.mark.parametrize("end", ["failed", "twice, failed", "lost", "lost, written"])
 @pytest.mark.parametrize("before", [False, True])
 def test_a_write_that_fails_leaves_memory_as_the_disk_is(store, end, before):
     flaky = Flaky(store)
@@ -266,6 +279,16 @@ def test_a_write_that_fails_leaves_memory_as_the_disk_is(store, end, before):
         holds.change(releasing(RACK) if before else holding(RACK))
     with store.reading() as session:
         assert holds.rack() == next(iter(active_holds(session)), None)
+
+
+def test_lanes_are_woken_also_where_it_was_not_written(store):
+    """One may have seen it in between, and sleep since."""
+    flaky, bells = Flaky(store), Bells()
+    control = Control(flaky, Holds(flaky), None, bells, lambda: NOW)
+    flaky.end, bell = "failed", bells.hang()
+    with pytest.raises(StoreBusyError):
+        control.hold(Scope.RACK, None, PAUSED, "a test", "anna")
+    assert bell.is_set()
 
 
 def test_a_release_does_not_count_before_it_is_on_the_disk(store):
@@ -313,7 +336,7 @@ OPERATIONS = st.lists(
     st.tuples(
         st.sampled_from(TARGETS),
         st.one_of(st.none(), st.sampled_from(HoldKind)),
-        st.sampled_from(["written", "written", "failed", "lost", "lost, written"]),
+        st.sampled_from(["written", "twice", "twice, failed", "failed", "lost", "lost, written"]),
     ),
     max_size=25,
 )
@@ -335,7 +358,7 @@ def test_memory_is_what_the_table_says_after_every_change(one_store, operations)
     for target, kind, end in operations:
         flaky.end = end
         work = releasing(target) if kind is None else holding(target, kind)
-        if end == "written":
+        if end in ("written", "twice"):
             holds.change(work)
         else:
             with pytest.raises(StoreError):
@@ -348,6 +371,7 @@ def test_memory_is_what_the_table_says_after_every_change(one_store, operations)
             wide.sort(key=lambda view: list(Scope).index(view.scope))
             assert holds.of_sim(phone_id, sim_id) == weightiest(wide)
         assert holds.of_batch(1) == weightiest(view for view in table if view.scope is Scope.BATCH)
+        assert holds._pending == {}
 
 
 @ON_BOTH
