@@ -51,7 +51,7 @@ class Filled:
 def fill(home: Path) -> dict[int, Filled]:
     """Let a daemon without phones accept everything, and keep its database at each depth."""
     host, filled, took_s, depth = Host(home, (), NO_LIMIT), {}, 0.0, 0
-    with host.running(), host.api() as api:
+    with host.running(), host.calls() as api:
         for wanted in DEPTHS:
             while depth < wanted:
                 count = min(_SLICE, wanted - depth)

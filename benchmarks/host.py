@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -23,7 +24,7 @@ Message = tuple[str, str]
 """Number and text."""
 DAEMON = "host_controller"
 _BULK = 1000
-_UP_LIMIT_S, _DOWN_LIMIT_S = 60.0, 60.0
+_UP_LIMIT_S, _DOWN_LIMIT_S = 60.0, 90.0
 _STEP_S = 0.1
 
 
@@ -43,48 +44,73 @@ class Usage:
 class Host:
     """One data directory, and the daemon on it when it runs."""
 
-    def __init__(self, home: Path, phones: Sequence[str], parts_per_minute: int, settings: str = "") -> None:
-        """`settings` are lines of TOML that come first in the file."""
-        self.data_dir, self.config, self._log = home / "d", home / "smsrack.toml", home / "log"
+    def __init__(
+        self,
+        home: Path,
+        phones: Sequence[str],
+        parts_per_minute: int,
+        *,
+        scale: float = 1.0,
+        data_dir: Path | None = None,
+    ) -> None:
+        """`scale` shortens the daemon's waits; `data_dir` is one in `home` unless it is given."""
+        self.data_dir, self.config, self.log = data_dir or home / "d", home / "smsrack.toml", home / "log"
         self.database = self.data_dir / "smsrack.db"
         self._process: subprocess.Popen[bytes] | None = None
         connect = ", ".join(f'"{serial}"' for serial in phones)
         self.config.write_text(
-            f'data_dir = "{self.data_dir}"\n{settings}[web]\nport = {free_port()}\n[phones]\nenrol_all = true\n'
-            f"[adb]\nusb = false\nconnect = [{connect}]\n"
+            f'data_dir = "{self.data_dir}"\ntimings_scale = {scale}\n[web]\nport = {free_port()}\n'
+            f"[phones]\nenrol_all = true\n[adb]\nusb = false\nconnect = [{connect}]\n"
             f"[new_sims]\nparts_per_minute = {parts_per_minute}\nparts_per_day = 1000000\n"
         )
 
-    @contextmanager
-    def running(self, module: str = DAEMON, environment: Mapping[str, str] | None = None) -> Iterator[None]:
-        """Run `module` as the daemon for as long as the block lasts."""
+    def launch(self, module: str = DAEMON, environment: Mapping[str, str] | None = None) -> None:
+        """Run `module` as the daemon, and wait until it answers."""
         command = [sys.executable, "-m", module, "run", "--config", str(self.config)]
-        with self._log.open("ab") as log:
-            process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, **(environment or {})})
-        self._process = process
-        try:
-            wait_for(lambda: process.poll() is not None or (self.data_dir / "api.sock").exists(), _UP_LIMIT_S)
-            if process.poll() is not None:
-                raise RuntimeError(f"the daemon ended: {self._log.read_text()[-2000:]}")
-            yield
-        finally:
-            process.terminate()
-            process.wait(_DOWN_LIMIT_S)
-            self._process = None
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, **(environment or {})})
+        wait_for(self._is_up, _UP_LIMIT_S)
+
+    def end(self) -> None:
+        """End the daemon in good order, if it runs."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.terminate()
+            self._process.wait(_DOWN_LIMIT_S)
 
     @contextmanager
-    def api(self) -> Iterator[ApiClient]:
+    def running(self, module: str = DAEMON, environment: Mapping[str, str] | None = None) -> Iterator[None]:
+        """Run the daemon for as long as the block lasts."""
+        try:
+            self.launch(module, environment)
+            yield
+        finally:
+            self.end()
+
+    @contextmanager
+    def calls(self) -> Iterator[ApiClient]:
         """The API, of the daemon or, where none runs, over the data directory."""
         with open_api(load_settings(self.config)) as api:
             yield api
 
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        """The daemon."""
+        if self._process is None:
+            raise RuntimeError("the daemon was not started")
+        return self._process
+
+    def adb_pid(self) -> int:
+        """The process of its adb server, 0 if there is none."""
+        listener = find_listener(ServerAddress(socket_path=self.data_dir / "adb" / "adb.sock"))
+        return listener.pid or 0 if listener else 0
+
     def usage(self) -> Usage:
-        """Now. The daemon must run."""
-        return Usage(time.monotonic(), cpu_s(self._pid), cpu_s(self._adb_pid))
+        """Now. The daemon and its adb server must run."""
+        return Usage(time.monotonic(), cpu_s(self.process.pid), cpu_s(self.adb_pid()))
 
     def peak_rss_mb(self) -> float:
         """The most memory that the daemon has held so far."""
-        status = Path(f"/proc/{self._pid}/status").read_text()
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
         return int(status.split("VmHWM:")[1].split()[0]) / 1024
 
     def count(self, *states: str) -> int:
@@ -111,18 +137,11 @@ class Host:
         marks = ", ".join("?" * len(states))
         return bool(self.ask(f"SELECT 1 FROM message WHERE state IN ({marks}) LIMIT 1", *states))  # noqa: S608
 
-    @property
-    def _pid(self) -> int:
-        if self._process is None:
-            raise RuntimeError("no daemon runs")
-        return self._process.pid
-
-    @property
-    def _adb_pid(self) -> int:
-        listener = find_listener(ServerAddress(socket_path=self.data_dir / "adb" / "adb.sock"))
-        if listener is None or listener.pid is None:
-            raise RuntimeError("the adb server's process cannot be found")
-        return listener.pid
+    def _is_up(self) -> bool:
+        if self.process.poll() is not None:
+            raise RuntimeError(f"the daemon ended: {self.log.read_text()[-2000:]}")
+        with socket.socket(socket.AF_UNIX) as probe:
+            return probe.connect_ex(str(self.data_dir / "api.sock")) == 0
 
 
 def numbered_messages(count: int, first: int = 0) -> list[Message]:

@@ -39,7 +39,7 @@ def measure() -> dict[str, float]:
     with tempfile.TemporaryDirectory(prefix="sr") as name, simulated_rack(PHONES, FAST) as rack:
         host, messages = Host(Path(name), rack.phones, _PER_MINUTE), numbered_messages(MESSAGES)
         with host.running(), control_timer(PHONES * 100 / 60) as control_ms:
-            with host.api() as api:
+            with host.calls() as api:
                 wait_for(lambda: _ready(api.call("GET", "/phones")["phones"]), _READY_LIMIT_S, _LOOK_S)
                 queue(api, messages)
             control_ms.clear()
@@ -59,7 +59,7 @@ def measure() -> dict[str, float]:
 
 
 def _ready(phones: Sequence[Mapping[str, Any]]) -> bool:
-    return sum(phone["status"] == "ready" for phone in phones) == PHONES
+    return sum(bool(phone["status"] == "ready") for phone in phones) == PHONES
 
 
 def _compare(rack: SimulatedRack, messages: Sequence[Message], unknown: int) -> dict[str, float]:

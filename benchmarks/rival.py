@@ -40,7 +40,7 @@ def our_side(home: Path) -> Iterator[Run]:
     for depth in DEPTHS:
         (home / str(depth)).mkdir()
         host = Host(home / str(depth), (), NO_LIMIT)
-        with host.api() as api:
+        with host.calls() as api:
             queue(api, numbered_messages(depth))
         filled[depth] = host.database
     yield lambda depth: _run_ours(filled[depth], depth)

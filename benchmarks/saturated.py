@@ -23,7 +23,7 @@ def measure() -> dict[str, float]:
     """Queue everything while no phone is taken in, let them in, and give what it took."""
     with tempfile.TemporaryDirectory(prefix="sr") as name, simulated_rack(PHONES, FAST) as rack:
         host, messages = Host(Path(name), rack.phones, NO_LIMIT), numbered_messages(MESSAGES)
-        with host.api() as api:
+        with host.calls() as api:
             queue(api, messages)
         found = drain(host, rack, MESSAGES)
         air = on_air(rack)
