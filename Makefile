@@ -21,10 +21,14 @@ soak: $(VENV)/.dev
 	SMSRACK_TEST_KILLS=20 SMSRACK_TEST_MODEL_EXAMPLES=2000 SMSRACK_TEST_EXAMPLES=100000 SMSRACK_TEST_TEXTS=10000 \
 		$(BIN)/pytest --timeout 3600 tests/model tests/e2e/test_kill.py tests/unit/test_hostile_output.py tests/contract/test_quoting.py $(ARGS)
 
-# Measurements on simulated phones; they write docs/figures/ and the tables in docs.
+# Measurements on simulated phones; they write docs/figures/ and the tables in docs. About an hour on a quiet machine;
+# the rival needs gammu-smsd, and says what to install where it is missing.
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.transport
 	$(BIN)/python -m benchmarks.saturated
+	$(BIN)/python -m benchmarks.depth
+	$(BIN)/python -m benchmarks.paced
+	$(BIN)/python -m benchmarks.rival
 
 faults: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.faults

@@ -6,7 +6,6 @@ import json
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -19,73 +18,46 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmarks.rack import free_port, wait_for
+from benchmarks.host import DAEMON, Host
+from benchmarks.rack import wait_for
 from benchmarks.tally import Balance, balance, clearing_times, read_stored, whole_messages
-from device_drivers.adb.address import ServerAddress
-from device_drivers.adb.listener import find_listener
 from host_controller.cli.simulated_rack import SimulatedRack, simulated_rack
-from host_controller.client import ApiCallError, ApiClient, open_api
+from host_controller.client import ApiCallError, ApiClient
 from host_controller.errors import ControllerError
-from host_controller.settings import load_settings
 
 PHONES, SCALE, SEED = 20, 0.05, 7
+_PER_MINUTE = 3000
 _BATCH = 250
 _OPERATOR_S = 0.3
-OURS, CONTRAST = "host_controller", "benchmarks.retry_on_doubt"
+OURS, CONTRAST = DAEMON, "benchmarks.retry_on_doubt"
 _LIMIT_S = 300.0
 
 
-class Gateway:
+class Gateway(Host):
     """A daemon that can be started, hurt and looked at. `module` is what runs as the daemon."""
 
-    def __init__(self, home: Path, rack: SimulatedRack, module: str, settings: str, data_dir: Path | None) -> None:
+    def __init__(self, home: Path, rack: SimulatedRack, module: str, data_dir: Path | None) -> None:
+        super().__init__(home, rack.phones, _PER_MINUTE, scale=SCALE, data_dir=data_dir)
         self.rack, self.module = rack, module
-        self.data_dir, self.config = data_dir or home / "d", home / "smsrack.toml"
-        self.log = home / "log"
         self.accepted: dict[int, str] = {}
         self.refused: Counter[int] = Counter()
         """Requests that were not accepted, by HTTP status."""
         self.environment: dict[str, str] = {}
         self._draw = random.Random(SEED)
         self._next_number = 0
-        self._process: subprocess.Popen[bytes] | None = None
-        phones = ", ".join(f'"{serial}"' for serial in rack.phones)
-        self.config.write_text(
-            f'data_dir = "{self.data_dir}"\ntimings_scale = {SCALE}\n[web]\nport = {free_port()}\n'
-            f"[phones]\nenrol_all = true\n[adb]\nusb = false\nconnect = [{phones}]\n"
-            f"[new_sims]\nparts_per_minute = 3000\n{settings}"
-        )
         self.api: ApiClient
         self._stack = ExitStack()
 
     # The daemon
     def start(self) -> None:
         """Start it and wait until every phone is ready."""
-        command = [sys.executable, "-m", self.module, "run", "--config", str(self.config)]
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, **self.environment})
-        wait_for(self._is_up, 30)
-        self.api = self._stack.enter_context(open_api(load_settings(self.config)))
+        self.launch(self.module, self.environment)
+        self.api = self._stack.enter_context(self.calls())
         wait_for(lambda: self.ready() == len(self.rack.phones), 60)
-
-    def _is_up(self) -> bool:
-        if self.process.poll() is not None:
-            raise RuntimeError(f"the daemon ended: {self.log.read_text()[-2000:]}")
-        with socket.socket(socket.AF_UNIX) as probe:
-            return probe.connect_ex(str(self.data_dir / "api.sock")) == 0
-
-    @property
-    def process(self) -> subprocess.Popen[bytes]:
-        """The daemon."""
-        if self._process is None:
-            raise RuntimeError("the daemon was not started")
-        return self._process
 
     def stop(self) -> None:
         """End it in good order."""
-        if self._process is not None and self._process.poll() is None:
-            self._process.terminate()
-            self._process.wait(90)
+        self.end()
         self._stack.close()
 
     def cli(self, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -96,11 +68,6 @@ class Gateway:
     def ready(self) -> int:
         """How many phones are ready."""
         return sum(phone["status"] == "ready" for phone in self.api.call("GET", "/phones")["phones"])
-
-    def adb_pid(self) -> int:
-        """The process of its adb server, 0 if there is none."""
-        listener = find_listener(ServerAddress(socket_path=self.data_dir / "adb" / "adb.sock"))
-        return listener.pid or 0 if listener else 0
 
     # Messages
     def queue(self, count: int, *, same: int = 1, again_after_s: float = 0.0) -> None:
@@ -199,7 +166,6 @@ def gateway(
     module: str = OURS,
     *,
     phones: int | None = None,
-    settings: str = "parts_per_day = 1000000\n",
     data_dir: Path | None = None,
     environment: dict[str, str] | None = None,
     releases: bool = True,
@@ -209,7 +175,7 @@ def gateway(
         tempfile.TemporaryDirectory(prefix="sr") as name,
         simulated_rack(phones or PHONES, ["--fast", "--guard", "100000", "--seed", str(SEED)]) as rack,
     ):
-        made = Gateway(Path(name), rack, module, settings, data_dir)
+        made = Gateway(Path(name), rack, module, data_dir)
         made.environment = environment or {}
         ended = threading.Event()
         operator = threading.Thread(target=_release_all, args=(made, ended), daemon=True)

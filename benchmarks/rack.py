@@ -36,13 +36,13 @@ def cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
-def wait_for(condition: Callable[[], object], limit_s: float) -> float:
-    """Wait for a condition; give the seconds that it took. Raises TimeoutError."""
+def wait_for(condition: Callable[[], object], limit_s: float, step_s: float = _STEP_S) -> float:
+    """Wait for a condition, looked at every `step_s`; give the seconds that it took. Raises TimeoutError."""
     start_s = time.monotonic()
     while not condition():
         if time.monotonic() - start_s > limit_s:
             raise TimeoutError(f"not reached within {limit_s} s")
-        time.sleep(_STEP_S)
+        time.sleep(step_s)
     return time.monotonic() - start_s
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import statistics
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -68,7 +67,6 @@ def main() -> None:
         f" connection for each command; per command, median of {REPEATS} alternating repeats."
     )
     save("bench", {"machine": about, "note": note, "columns": columns, "rows": rows})
-    sys.exit(0 if all(row["reached"] == "yes" for row in rows) else 1)
 
 
 if __name__ == "__main__":

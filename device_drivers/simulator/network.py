@@ -20,6 +20,8 @@ class AirPart:
 
     seq: int
     at_ms: int
+    asked_at_ms: int
+    """When the framework was asked to send the message."""
     phone: str
     slot_index: int
     subscription_id: int

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from device_drivers.simulator import airtime
 from device_drivers.simulator.faults import Faults
@@ -43,6 +44,8 @@ class Outgoing:
     left: int = 0
     row_id: int | None = None
     """Of the row that was written before the radio was asked."""
+    asked_at_ms: int = field(default_factory=lambda: int(time.time() * 1000))
+    """When the framework was asked to send it; the phone's own clock may be off."""
 
 
 @dataclass(frozen=True)
@@ -140,6 +143,7 @@ class Radio:
             sender=self.sim.number,
             to=message.to,
             message=message.name,
+            asked_at_ms=message.asked_at_ms,
             part=number + 1,
             parts=len(message.texts),
             text=message.texts[number],

@@ -54,6 +54,7 @@ def test_a_text_leaves_the_chosen_sim_and_its_row_comes_after_the_radio(phones, 
     assert shell(serial, *text_call(which, second["subscription_id"], to, "Ahoj")) == OK[which]
     (part,) = eventually(lambda: on_air(phones, to))
     assert (part["sender"], part["slot_index"], part["text"]) == (second["number"], 1, "Ahoj")
+    assert part["asked_at_ms"] <= part["at_ms"]
     row = eventually(lambda: [r for r in phones.rows(serial) if r["address"] == to])[0]
     assert (row["kind"], row["creator"], row["subscription_id"]) == (
         SENT,
