@@ -28,8 +28,6 @@ from host_controller.rules.timings import Timings
 from host_controller.rules.waiting import WaitReason
 from host_controller.store.models import AttemptRecord, MessageEvent, MessageRecord, OptOutRecord
 
-# Confirmation is one query for all open attempts of a phone; more would make its answer ambiguous and long.
-MAX_UNCONFIRMED = 8
 # A message that every phone's framework refuses is not carried round for ever.
 MAX_REJECTIONS = 3
 # A link that broke is not the message's fault: so often it may try again at once.

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from host_controller.events import Bells, Counts
 from host_controller.rules.classes import MessageClass
-from host_controller.rules.waiting import Wait
+from host_controller.rules.waiting import Wait, WaitReason
 from host_controller.store.models import (
     READY,
     READY_FREE,
@@ -27,6 +27,7 @@ from host_controller.store.models import (
     AttemptRecord,
     MessageRecord,
 )
+from host_controller.store.store import Store
 
 _WINDOW = 256
 # How far behind its window a claim looks for a message that its SIMs may take.
@@ -152,6 +153,19 @@ class Queue:
             after, is_whole = (deeper[-1].message_id if deeper else after), len(deeper) < _WINDOW
 
 
+def look_anew(store: Store) -> None:
+    """Have everything judged again that was put aside by a rule: the daemon starts, and its settings may be others."""
+    while store.write(lambda session: session.execute(_TAKE_UP, {"why": _BY_RULE}).rowcount):  # type: ignore[attr-defined]
+        pass
+
+
+def take_up_batch(store: Store, batch_id: int) -> None:
+    """A batch goes on: have what was put aside of it judged again."""
+    why = [WaitReason.BATCH_PAUSED]
+    while store.write(lambda session: session.execute(_TAKE_UP_OF_BATCH, {"why": why, "batch": batch_id}).rowcount):  # type: ignore[attr-defined]
+        pass
+
+
 _Key = MessageClass | tuple[str, int | None]
 """Of one class and for any SIM; or for one SIM or one phone alone."""
 
@@ -202,19 +216,31 @@ _PARK = (
     .where(MessageRecord.id == bindparam("message"), READY)
     .values(waiting_for=bindparam("why"), not_before=bindparam("until", type_=MessageRecord.not_before.type))
 )
+# What is put aside for another reason knows itself when it goes on.
+_BY_RULE = [
+    WaitReason.QUIET_HOURS,
+    WaitReason.RECIPIENT_HOUR,
+    WaitReason.SAME_TEXT,
+    WaitReason.PREFIX_CAP,
+    WaitReason.TOO_LONG,
+    WaitReason.BATCH_PAUSED,
+]
+_PUT_ASIDE = (
+    select(MessageRecord.id)
+    .where(WAITING, MessageRecord.waiting_for.in_(bindparam("why", expanding=True)))
+    .limit(_DUE_AT_ONCE)
+)
+_LET_GO = update(MessageRecord).values(waiting_for=None, not_before=None).execution_options(synchronize_session=False)
+_TAKE_UP = _LET_GO.where(MessageRecord.id.in_(_PUT_ASIDE))
+_TAKE_UP_OF_BATCH = _LET_GO.where(MessageRecord.id.in_(_PUT_ASIDE.where(MessageRecord.batch_id == bindparam("batch"))))
 _FIRST_DUE = select(func.min(MessageRecord.not_before)).where(WAITING)
-_BECOME_DUE = (
-    update(MessageRecord)
-    .where(
-        MessageRecord.id.in_(
-            select(MessageRecord.id)
-            .where(WAITING, MessageRecord.not_before <= bindparam("now", type_=MessageRecord.not_before.type))
-            .order_by(MessageRecord.not_before)
-            .limit(_DUE_AT_ONCE)
-        )
+_BECOME_DUE = _LET_GO.where(
+    MessageRecord.id.in_(
+        select(MessageRecord.id)
+        .where(WAITING, MessageRecord.not_before <= bindparam("now", type_=MessageRecord.not_before.type))
+        .order_by(MessageRecord.not_before)
+        .limit(_DUE_AT_ONCE)
     )
-    .values(waiting_for=None, not_before=None)
-    .execution_options(synchronize_session=False)
 )
 
 

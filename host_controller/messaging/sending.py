@@ -22,6 +22,7 @@ from host_controller.messaging.sim_choice import SimChoice
 from host_controller.messaging.taking import Blown, Idle, Taking
 from host_controller.messaging.unproven import UnprovenAttempt
 from host_controller.rules.ledger import Use
+from host_controller.rules.limits import most_unconfirmed
 from host_controller.rules.states import AttemptState, Evidence
 from host_controller.rules.timings import Timings
 from host_controller.rules.waiting import Wait
@@ -73,7 +74,8 @@ class Sending:
         self._taking = Taking(dispatcher, enrolled, choice, actor)
         self._timings = timings
         # What the proof of such a phone cannot tell apart must not be in its hands at once.
-        self._most_unproven = 1 if enrolled.proof_is_singular else attempts.MAX_UNCONFIRMED
+        pace = sum(sim.parts_per_minute for sim in enrolled.usable_sims)
+        self._most_unproven = 1 if enrolled.proof_is_singular else most_unconfirmed(pace)
         self._clock = clock
         self._actor = actor
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import timedelta
 from zoneinfo import ZoneInfo
@@ -10,6 +11,21 @@ from zoneinfo import ZoneInfo
 GUARD_SLACK = timedelta(seconds=5)
 # A sixth of the guard stays free, since whatever else the phone sends counts too.
 _GUARD_MARGIN = 6
+
+
+# Confirmation is one query for all open attempts of a phone: many make its answer long, and a phone that is lost then
+# leaves as many in doubt. So few as let an ordinary SIM go on at its pace; a fast one needs what it sends meanwhile.
+_FEW_UNCONFIRMED, _MANY_UNCONFIRMED = 8, 250
+_PROOF_TAKES_S = 12.0
+
+
+def most_unconfirmed(parts_per_minute: int) -> int:
+    """How many messages may wait for their proof on a phone whose SIMs send so much.
+
+    A proof takes two readings, which are seconds apart, and each starts a program on the phone.
+    """
+    meanwhile = math.ceil(parts_per_minute / 60 * _PROOF_TAKES_S)
+    return min(max(meanwhile, _FEW_UNCONFIRMED), _MANY_UNCONFIRMED)
 
 
 @dataclass(frozen=True)

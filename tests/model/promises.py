@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
-from host_controller.messaging.attempts import MAX_UNCONFIRMED
+from host_controller.rules.limits import most_unconfirmed
 from host_controller.rules.states import OPEN_ATTEMPTS, TRANSITIONS, AttemptState, MessageState
 from host_controller.store.models import (
     AttemptRecord,
@@ -23,6 +23,7 @@ from host_controller.store.models import (
 from tests.model.bench import PARTS_PER_DAY, SETTINGS
 from tests.model.model_phone import KNOWN_GAPS, ModelPhone, OnAir
 
+MOST_UNCONFIRMED = most_unconfirmed(2 * 6000)
 _PROVEN = (AttemptState.SENT, AttemptState.RADIO)
 _MAY_HAVE_LEFT = (MessageState.SENT, MessageState.UNKNOWN, MessageState.SUBMITTING)
 
@@ -206,7 +207,7 @@ class Promises:
         per_phone = Counter(found.phone_id for found in waiting)
         can_read = {phone.name: phone.can_read_sms for phone in self.phones}
         for phone_id, count in per_phone.items():
-            most = MAX_UNCONFIRMED if can_read[self.phone_names[phone_id]] else 1
+            most = MOST_UNCONFIRMED if can_read[self.phone_names[phone_id]] else 1
             assert count <= most, f"I11: {count} attempts of a phone are open"
         equal = Counter(
             (found.phone_id, self.by_id[found.message_id].msisdn, self.by_id[found.message_id].text)

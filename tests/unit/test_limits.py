@@ -6,12 +6,13 @@ import itertools
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from host_controller.rules.classes import MessageClass
 from host_controller.rules.ledger import SimLedger, Use
-from host_controller.rules.limits import GUARD_SLACK, GuardLimit, SimLimits
+from host_controller.rules.limits import GUARD_SLACK, GuardLimit, SimLimits, most_unconfirmed
 from host_controller.rules.waiting import Wait, WaitReason
 
 PRAGUE = ZoneInfo("Europe/Prague")
@@ -74,3 +75,8 @@ def test_no_window_is_ever_over_its_limit(per_minute, per_hour, per_day, guard_p
         assert sum(parts for t, parts in done if t.astimezone(PRAGUE).date() == day) <= per_day
     for (t1, parts), (t2, _) in itertools.pairwise(done):
         assert t2 - t1 >= timedelta(minutes=parts / per_minute)
+
+
+@pytest.mark.parametrize(("pace", "most"), [(20, 8), (40, 8), (100, 20), (6000, 250)])
+def test_a_fast_phone_may_have_in_its_hands_what_it_sends_while_a_proof_is_taken(pace, most):
+    assert most_unconfirmed(pace) == most
