@@ -23,6 +23,7 @@ from host_controller.events import Bells
 from host_controller.fleet.joining import Joining
 from host_controller.fleet.rack import PhoneFinder, Rack, SeenPhone
 from host_controller.inbox.receive import Inbox
+from host_controller.messaging.freeing import free_resumed
 from host_controller.messaging.holds import Holds
 from host_controller.messaging.judgement import assume_old
 from host_controller.messaging.lanes import Lanes
@@ -107,6 +108,7 @@ def build_controller(settings: Settings, data: DataDirectory) -> Controller:
         AdbFinder(link), lambda serial: AndroidPhone(link, serial, frameworks), settings.adb.connect, timings, bells
     )
     holds = Holds(store)
+    free_resumed(store, holds)
     lane_services = LaneServices(
         store=store,
         holds=holds,
