@@ -26,6 +26,7 @@ from host_controller.inbox.receive import Inbox
 from host_controller.messaging.board import Board
 from host_controller.messaging.dispatcher import Dispatcher
 from host_controller.messaging.expiry import Expiry
+from host_controller.messaging.freeing import free_resumed
 from host_controller.messaging.holds import Holds
 from host_controller.messaging.judgement import assume_old
 from host_controller.messaging.lanes import Lanes
@@ -118,6 +119,7 @@ def build_controller(settings: Settings, data: DataDirectory) -> Controller:
     )
     store.on_rollback(dispatcher.forget)
     look_anew(store)
+    free_resumed(store, holds)
     lane_services = LaneServices(
         store=store,
         joining=Joining(rack, store, settings, utc_now),

@@ -14,9 +14,9 @@ from host_controller.errors import ControllerError, UnknownTargetError
 from host_controller.events import Bells
 from host_controller.fleet.care import PhoneCare
 from host_controller.messaging import holds
+from host_controller.messaging.freeing import free_batch
 from host_controller.messaging.held import list_held
 from host_controller.messaging.holds import HoldKind, Holds, HoldView, Scope
-from host_controller.messaging.queue import take_up_batch
 from host_controller.store.models import BatchRecord
 from host_controller.store.store import Store
 
@@ -53,11 +53,11 @@ class Control:
         """Let what is named go on; give how many holds that ended. Raises as `hold` does."""
         target_id = self._find_held(scope, name)
         count = self._change(lambda session: holds.release(session, scope, target_id, self._clock(), actor))
-        if count and scope is Scope.BATCH and target_id is not None:
-            take_up_batch(self._store, target_id)
-            self._bells.ring()
         if count:
             _log.info("%s is resumed by %s", _words(scope, target_id), actor)
+        if scope is Scope.BATCH and target_id is not None:
+            free_batch(self._store, target_id)
+            self._bells.ring()
         return count
 
     def _change(self, work: Callable[[Session], T]) -> T:

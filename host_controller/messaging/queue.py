@@ -159,13 +159,6 @@ def look_anew(store: Store) -> None:
         pass
 
 
-def take_up_batch(store: Store, batch_id: int) -> None:
-    """A batch goes on: have what was put aside of it judged again."""
-    why = [WaitReason.BATCH_PAUSED]
-    while store.write(lambda session: session.execute(_TAKE_UP_OF_BATCH, {"why": why, "batch": batch_id}).rowcount):  # type: ignore[attr-defined]
-        pass
-
-
 _Key = MessageClass | tuple[str, int | None]
 """Of one class and for any SIM; or for one SIM or one phone alone."""
 
@@ -223,7 +216,6 @@ _BY_RULE = [
     WaitReason.SAME_TEXT,
     WaitReason.PREFIX_CAP,
     WaitReason.TOO_LONG,
-    WaitReason.BATCH_PAUSED,
 ]
 _PUT_ASIDE = (
     select(MessageRecord.id)
@@ -232,7 +224,6 @@ _PUT_ASIDE = (
 )
 _LET_GO = update(MessageRecord).values(waiting_for=None, not_before=None).execution_options(synchronize_session=False)
 _TAKE_UP = _LET_GO.where(MessageRecord.id.in_(_PUT_ASIDE))
-_TAKE_UP_OF_BATCH = _LET_GO.where(MessageRecord.id.in_(_PUT_ASIDE.where(MessageRecord.batch_id == bindparam("batch"))))
 _FIRST_DUE = select(func.min(MessageRecord.not_before)).where(WAITING)
 _BECOME_DUE = _LET_GO.where(
     MessageRecord.id.in_(

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import func, select
 
 from host_controller.errors import (
     ConfigError,
@@ -19,6 +20,7 @@ from host_controller.errors import (
 )
 from host_controller.events import Bells
 from host_controller.messaging.control import Control
+from host_controller.messaging.freeing import free_resumed
 from host_controller.messaging.held import list_held, list_released
 from host_controller.messaging.holds import (
     HoldKind,
@@ -391,6 +393,44 @@ def test_changes_from_many_threads_leave_memory_as_the_disk_is(store, holds):
     assert holds._pending == {}
     with store.reading() as session:
         assert holds._durable == active_holds(session)
+
+
+def put_aside(session, count: int):
+    """So many messages of two batches each that wait for them to go on, and two that wait for something else."""
+    session.add(BatchRecord(name="winter", message_class="otp", created_at=NOW, actor="test"))
+    session.flush()
+    values = {"msisdn": "+420777123456", "text": "x", "part_count": 1, "created_at": NOW, "changed_at": NOW}
+    for n in range(count):
+        for batch_id in (1, 2):
+            waits = {"batch_id": batch_id, "waiting_for": WaitReason.BATCH_PAUSED}
+            session.add(MessageRecord(uid=2 * n + batch_id, state="queued", **waits, **values))
+    session.add(MessageRecord(uid=90001, state="queued", batch_id=1, waiting_for=WaitReason.QUIET_HOURS, **values))
+    session.add(MessageRecord(uid=90002, state="cancelled", batch_id=1, waiting_for=WaitReason.BATCH_PAUSED, **values))
+
+
+def aside(store) -> dict[int | None, int]:
+    with store.reading() as session:
+        query = select(MessageRecord.batch_id, func.count()).where(MessageRecord.waiting_for.is_not(None))
+        return dict(session.execute(query.group_by(MessageRecord.batch_id)).all())
+
+
+@ON_BOTH
+def test_messages_that_waited_for_their_batch_are_looked_at_again_when_it_goes_on(store, holds):
+    control = Control(store, holds, None, Bells(), lambda: LATER)
+    store.write(lambda session: put_aside(session, 1200))
+    for name in ("autumn", "winter"):
+        control.hold(Scope.BATCH, name, PAUSED, "the client calls back", "anna")
+    assert aside(store) == {1: 1202, 2: 1200}
+    assert control.release(Scope.BATCH, "autumn", "anna") == 1
+    assert aside(store) == {1: 2, 2: 1200}
+
+
+def test_what_a_crash_left_aside_is_freed_at_the_next_start(store, holds):
+    store.write(lambda session: put_aside(session, 3))
+    holds.change(holding((Scope.BATCH, 2)))
+    assert free_resumed(store, Holds(store)) == 3
+    assert aside(store) == {1: 2, 2: 3}
+    assert free_resumed(store, Holds(store)) == 0
 
 
 @ON_BOTH

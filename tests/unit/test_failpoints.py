@@ -16,7 +16,17 @@ from host_controller.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 # Around these commits nothing is handed to a phone; `store.before` and `store.after` stand around every commit.
-_BESIDE_A_SEND = {"batch_changes.py", "expiry.py", "holds.py", "journal_care.py", "judgement.py", "session.py"}
+_BESIDE_A_SEND = {
+    "batch_changes.py",
+    "control.py",
+    "expiry.py",
+    "freeing.py",
+    "holds.py",
+    "journal_care.py",
+    "judgement.py",
+    "queue.py",
+    "session.py",
+}
 MESSAGING = [
     *(
         path
