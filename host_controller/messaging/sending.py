@@ -103,11 +103,11 @@ class Sending:
         taken = self._store.write(
             lambda session: self._taking.take(session, sender, self._clock(), usable_slots, in_hands)
         )
+        failpoint("intent.after")
         if isinstance(taken, Blown):
             return self._shared.hold_rack(taken.words, self._clock())
         if isinstance(taken, (Idle, Wait)):
             return taken
-        failpoint("intent.after")
         claim, sim = taken
         self._choice.note(sim, _use(claim))
         self._hands.take(_unproven(claim, sim, sender))

@@ -19,6 +19,7 @@ from host_controller.inbox.receive import Inbox
 from host_controller.messaging.board import Board
 from host_controller.messaging.confirmation import Confirmation
 from host_controller.messaging.dispatcher import Dispatcher
+from host_controller.messaging.expiry import Expiry
 from host_controller.messaging.hands import Hands
 from host_controller.messaging.holds import Holds
 from host_controller.messaging.journal_care import JournalCare
@@ -157,6 +158,7 @@ class Bench:
             )
 
     def sweep(self) -> int:
+        Expiry(self.store, self.clock).run()
         return sweep_overdue(self.store, self.bells, TIMINGS, self.clock())
 
     def kill(self) -> None:
