@@ -76,3 +76,12 @@ def test_a_number_that_opts_out_after_its_message_was_queued(make_rack, fake_pho
     assert rack.wait_settled() == [MessageState.CANCELLED, MessageState.SENT]
     assert rack.message(1).failure_code == "opted_out"
     assert len(phone.air) == 1
+
+
+def test_what_never_fits_waits_without_a_time(make_rack, fake_phone):
+    rack = make_rack(new_sims={**TEN_A_DAY, "parts_per_hour": 10}, reserve={"otp_percent": 50})
+    rack.plug_in(fake_phone(sims=ONE_SIM))
+    rack.submit((ANNA, "x" * 1500))
+    rack.wait_until(lambda: rack.rack.phones()[0].waiting_for == "too_long")
+    view = rack.rack.phones()[0]
+    assert (view.waiting_until, view.last_error, rack.states()) == (None, None, [MessageState.QUEUED])
