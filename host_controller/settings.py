@@ -60,7 +60,8 @@ PartsPerMinute = Annotated[int, Field(ge=1, le=6000)]
 PartsOfPeriod = Annotated[int, Field(le=100_000_000), AfterValidator(_with_room)]
 Recipients = Annotated[int, Field(ge=1, le=100_000_000)]
 ResetDay = Annotated[int, Field(ge=1, le=31)]
-JitterPercent = Annotated[int, Field(ge=0, le=1000)]
+# With more the pause after a longest message at one part a minute would pass the hour that a ledger looks back.
+JitterPercent = Annotated[int, Field(ge=0, le=400)]
 
 
 class WebSettings(Section):

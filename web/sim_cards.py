@@ -75,11 +75,11 @@ class SpentOnRecord:
 
     def look_up(self, session: Session, limits: Mapping[int, SimLimits], now: datetime) -> dict[int, Spent]:
         """Give what the database says; where months are limited, as it was a minute ago at most."""
-        known = {
-            sim_id: kept[2]
-            for sim_id, kept in self._kept.items()
-            if kept[1] == limits.get(sim_id) and timedelta() <= now - kept[0] < _KEPT_FOR
-        }
+        known = {}
+        for sim_id, each in limits.items():
+            kept = self._kept.get(sim_id)
+            if kept and kept[1] == each and timedelta() <= now - kept[0] < _KEPT_FOR:
+                known[sim_id] = kept[2]
         asked = {sim_id: each for sim_id, each in limits.items() if sim_id not in known}
         found = spent_on_record(session, asked, now) if asked else {}
         for sim_id, spent in found.items():

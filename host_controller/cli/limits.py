@@ -45,7 +45,7 @@ _PARTS = NumberOrNone(MAX_PARTS)
 @click.option("--recipients-per-month", type=NumberOrNone(1), help="Different numbers in a billing month.")
 @click.option("--reset-day", "month_reset_day", type=click.IntRange(1, 31), help="On which that month begins.")
 @click.option(
-    "--jitter", "jitter_percent", type=click.IntRange(0, 1000), help="Lengthen each pause by up to so many percent."
+    "--jitter", "jitter_percent", type=click.IntRange(0, 400), help="Lengthen each pause by up to so many percent."
 )
 @click.option(
     "--zone", metavar="ZONE|none", help="Whose midnight starts its day, like Europe/Prague; none: the rack's."

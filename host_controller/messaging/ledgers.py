@@ -5,18 +5,14 @@ from __future__ import annotations
 import threading
 from datetime import datetime
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
-
 from host_controller.fleet.phone import Enrolled
 from host_controller.fleet.sim_limits import limits_of
 from host_controller.rules.classes import MessageClass
-from host_controller.rules.ledger import Left, SimLedger, Spent, Use, ledger_start
+from host_controller.rules.ledger import Left, SimLedger, Spent, Use
 from host_controller.rules.limits import SimLimits
-from host_controller.rules.states import AttemptState
 from host_controller.rules.waiting import Wait
 from host_controller.settings import Settings
-from host_controller.store.models import AttemptRecord, MessageRecord
+from host_controller.store.spent import load_ledger
 from host_controller.store.store import Store
 
 
@@ -83,22 +79,5 @@ class PhoneLedgers:
     def _load(self, sim_ids: list[int], now: datetime) -> None:
         with self._store.reading() as session:
             for sim_id in sim_ids:
-                limits = self._limits[sim_id]
                 self._asked_at[sim_id] = now
-                since = ledger_start(limits, now)
-                self._ledgers[sim_id] = SimLedger(limits, _uses(session, sim_id, since), since=since, seed=sim_id)
-
-
-def _uses(session: Session, sim_id: int, since: datetime) -> list[Use]:
-    """What a SIM was used for since then, all that may have left."""
-    rows = session.execute(
-        select(AttemptRecord.intent_at, AttemptRecord.part_count, MessageRecord.message_class, MessageRecord.msisdn)
-        .join(MessageRecord, MessageRecord.id == AttemptRecord.message_id)
-        .where(
-            AttemptRecord.sim_id == sim_id,
-            AttemptRecord.intent_at >= since,
-            AttemptRecord.state != AttemptState.NOT_SENT,
-        )
-        .order_by(AttemptRecord.intent_at)
-    )
-    return [Use(at, parts, MessageClass(message_class), msisdn) for at, parts, message_class, msisdn in rows]
+                self._ledgers[sim_id] = load_ledger(session, sim_id, self._limits[sim_id], now)

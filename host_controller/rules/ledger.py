@@ -60,25 +60,36 @@ class Left:
 class SimLedger:
     """The counters of one SIM. A question costs O(log n) in the uses of the last hour.
 
-    `since` says from when on the uses are all there; None where there are no earlier ones. Not for several threads.
-    Where the limits change, or `covers(now)` is false, build a new one from the rows.
+    `since` says from when on the uses are all there; None where there are no earlier ones. Of what is older than
+    `each_since` totals are enough: `earlier` has them as one use for all that is equal of a local day. Not for several
+    threads. Where the limits change, or `covers(now)` is false, build a new one from the rows.
     """
 
     def __init__(
-        self, limits: SimLimits, uses: Iterable[Use] = (), *, since: datetime | None = None, seed: int = 0
+        self,
+        limits: SimLimits,
+        uses: Iterable[Use] = (),
+        earlier: Iterable[Use] = (),
+        *,
+        since: datetime | None = None,
+        each_since: datetime | None = None,
+        seed: int = 0,
     ) -> None:
         self.limits = limits
         self._since = since
+        self._each_since = each_since
         self._seed = seed
         self._sliding = SlidingUses()
         self._guard_parts, self._guard_window = limits.guard.usable_parts, limits.guard.window
-        self._keep = max(ONE_HOUR, self._guard_window)
+        self._keep = kept_singly(limits)
         self._pause = timedelta()
         self._book = DayBook(limits.zone, limits.month_reset_day, recipients=limits.recipients_per_month is not None)
         self._kept_hour = limits.reserve.of(limits.parts_per_hour or 0)
         self._kept_day = limits.reserve.of(limits.parts_per_day or 0)
         self._kept_month = limits.reserve.of(limits.parts_per_month or 0)
         self._kept_recipients = limits.reserve.of(limits.recipients_per_month or 0)
+        for use in sorted(earlier, key=lambda use: use.at):
+            self._book.add(use.at.astimezone(UTC), use.message_class.rank, use.parts, use.recipient)
         for use in sorted(uses, key=lambda use: use.at):
             self._count(use)
 
@@ -143,6 +154,8 @@ class SimLedger:
     def covers(self, now: datetime) -> bool:
         """Say whether it still holds what a question at `now` needs: it does unless the clock was set far back."""
         if self._since is not None and self._since > ledger_start(self.limits, now):
+            return False
+        if self._each_since is not None and self._each_since > now - self._keep:
             return False
         forgotten, day = self._sliding.forgotten_until, self._book.forgotten_day
         month = month_start(local_date(now, self.limits.zone), self.limits.month_reset_day)
@@ -211,7 +224,12 @@ def ledger_start(limits: SimLimits, now: datetime) -> datetime:
     today = local_date(now, limits.zone)
     first = month_start(today, limits.month_reset_day) if limits.has_month else today
     since = day_start(first, limits.zone)
-    return min(since, now.astimezone(UTC) - max(ONE_HOUR, limits.guard.window))
+    return min(since, now.astimezone(UTC) - kept_singly(limits))
+
+
+def kept_singly(limits: SimLimits) -> timedelta:
+    """How long each use counts by itself; of older ones the totals of their days are enough."""
+    return max(ONE_HOUR, limits.guard.window)
 
 
 def left_of(limits: SimLimits, spent: Spent, message_class: MessageClass) -> Left:

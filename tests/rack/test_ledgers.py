@@ -30,6 +30,11 @@ OTP, TRANSACTIONAL, MARKETING = MessageClass
 ANNA, BORIS = "+420777000001", "+420777000002"
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request, fresh_database):
+    return fresh_database(request.param)
+
+
 @pytest.fixture
 def store(database):
     with closing(Store(database)) as opened:
