@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import secrets
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sqlalchemy import event, select
 
 from host_controller.errors import (
@@ -58,8 +62,8 @@ def _add_phone(session):
     session.add(phone)
 
 
-def send(store, *drafts, now=NOW, settings=None):
-    return submit(store, settings or MessageSettings(), drafts, now=now, actor="test")
+def send(store, *asked, now=NOW):
+    return submit(store, MessageSettings(), asked, now=now, actor="test")
 
 
 def text_to(n, **values):
@@ -222,6 +226,60 @@ def test_a_refused_ref_may_come_again(store):
     outcomes = send(store, Draft(ANNA, "x", "a"), Draft(ANNA, "x", "a"))
     assert [outcome.code for outcome in outcomes] == ["opted_out", "opted_out"]
     assert isinstance(send(store, text_to(1, ref="a"))[0], Accepted)
+
+
+drafts = st.builds(
+    Draft,
+    number=st.sampled_from([ANNA, "777 123 456", "+420603111222", "+420603000000", "12", "+421905123456"]),
+    text=st.sampled_from(["a", "b", ""]),
+    ref=st.sampled_from([None, "r1", "r2", "r3"]),
+    only_sim_id=st.sampled_from([None, None, 1]),
+    batch=st.sampled_from([None, "x", "y", "split", "/"]),
+    message_class=st.sampled_from([None, None, *MessageClass]),
+    not_before=st.sampled_from([None, None, NOW - HOUR, NOW + HOUR]),
+    expires_at=st.sampled_from([None, None, NOW, NOW + 2 * HOUR]),
+    ttl_s=st.sampled_from([None, 0.0, 60.0, 36_000.0]),
+)
+
+
+@settings(max_examples=60)
+@given(st.lists(drafts, max_size=12))
+def test_a_call_of_many_does_what_a_call_for_each_would(store, asked):
+    one, each = (with_names_of_their_own(asked, prefix) for prefix in (secrets.token_hex(8), secrets.token_hex(8)))
+    for run in (one, each):
+        name = next((d.batch for d in run if d.batch and d.batch.endswith("split")), None)
+        if name:
+            make(store, name, sim_mode=SimMode.SPLIT, sim_ids=(1, 2, 3))
+    together = send(store, *one)
+    singly = [outcome for draft in each for outcome in send(store, draft)]
+    assert [seen(store, outcome) for outcome in together] == [seen(store, outcome) for outcome in singly]
+    assert repeats(together) == repeats(singly)
+
+
+def with_names_of_their_own(asked, prefix):
+    def own(name):
+        return name if name in (None, "/") else prefix + name
+
+    return [replace(draft, ref=own(draft.ref), batch=own(draft.batch)) for draft in asked]
+
+
+def seen(store, outcome):
+    if not isinstance(outcome, Accepted):
+        return outcome.code
+    with store.reading() as session:
+        row = session.get_one(MessageRecord, outcome.message_id)
+        events = session.scalars(select(MessageEvent).where(MessageEvent.message_id == row.id)).all()
+        return (
+            outcome.part_count, row.msisdn, row.text, row.ref and row.ref[16:], row.batch and row.batch.name[16:],
+            row.message_class, row.not_before, row.waiting_for, row.expires_at, row.only_sim_id,
+            [(event.new_state, event.reason) for event in events],
+        )  # fmt: skip
+
+
+def repeats(outcomes):
+    """Which outcomes are one message, told without its id."""
+    ids = [getattr(outcome, "message_id", None) for outcome in outcomes]
+    return [(ids.index(id_), getattr(outcome, "repeated", None)) for id_, outcome in zip(ids, outcomes, strict=True)]
 
 
 def test_a_call_of_many_takes_few_statements(store):
