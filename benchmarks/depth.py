@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.drain import FAST, NO_LIMIT, drain
+from benchmarks.drain import FAST, NO_LIMIT, drain, on_air
 from benchmarks.figures import machine, save
 from benchmarks.host import Host, numbered_messages, queue
 from benchmarks.runs import REPEATS, middle, percentile
@@ -55,7 +55,7 @@ def fill(home: Path) -> dict[int, Filled]:
         for wanted in DEPTHS:
             while depth < wanted:
                 count = min(_SLICE, wanted - depth)
-                took_s += queue(api, numbered_messages(count, depth))
+                took_s += queue(api, numbered_messages(count, depth)).took_s
                 depth += count
             copy = home / f"{wanted}.db"
             with closing(sqlite3.connect(host.database)) as source, closing(sqlite3.connect(copy)) as target:
@@ -65,15 +65,18 @@ def fill(home: Path) -> dict[int, Filled]:
     return filled
 
 
-def measure(queued: Filled) -> dict[str, float]:
+def measure(filled: Filled) -> dict[str, float]:
     """Send from a queue of this depth."""
     with tempfile.TemporaryDirectory(prefix="sr") as name, simulated_rack(PHONES, FAST) as rack:
-        host, claims = Host(Path(name), rack.phones, NO_LIMIT), Path(name) / "claims"
+        host, claims_file = Host(Path(name), rack.phones, NO_LIMIT), Path(name) / "claims"
         host.data_dir.mkdir(mode=0o700)
-        shutil.copy(queued.database, host.database)
-        found = drain(host, rack, SENT, "benchmarks.timed_claims", {FILE: str(claims)})
-        claims_ms = [1000 * seconds for seconds in read_claims(claims)]
-    return found | {"claim_p50_ms": percentile(claims_ms, 50), "claim_p99_ms": percentile(claims_ms, 99)}
+        shutil.copy(filled.database, host.database)
+        found = drain(host, rack, SENT, "benchmarks.timed_claims", {FILE: str(claims_file)})
+        claims_ms = [1000 * seconds for seconds in read_claims(claims_file)]
+        doubled = sum(times - 1 for times in on_air(rack).values())
+        unknown = host.count("unknown")
+    claims = {"claim_p50_ms": percentile(claims_ms, 50), "claim_p99_ms": percentile(claims_ms, 99)}
+    return found | claims | {"unknown": unknown, "doubled": doubled}
 
 
 def main() -> None:

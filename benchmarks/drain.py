@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
-from benchmarks.host import DAEMON, Host, Message
+from benchmarks.host import DAEMON, Host
+from benchmarks.tally import balance, read_stored, whole_messages
 from host_controller.cli.simulated_rack import SimulatedRack
 from host_controller.cli.simulator_control import SimulatorControl
 
@@ -33,11 +34,20 @@ def drain(
         "daemon_ms": 1000 * used.daemon_s / sent,
         "adb_ms": 1000 * used.adb_s / sent,
         "rss_mb": rss_mb,
-        "unknown": host.count("unknown"),
-        "doubled": sum(times - 1 for times in on_air(rack).values()),
     }
 
 
-def on_air(rack: SimulatedRack) -> Counter[Message]:
-    """How often each message has left a SIM with all of its parts."""
-    return SimulatorControl.whole_messages(SimulatorControl(rack.control).air())
+def on_air(rack: SimulatedRack) -> Counter[str]:
+    """How often a message has left to each number with all of its parts."""
+    return whole_messages(SimulatorControl(rack.control).air())
+
+
+def verify(host: Host, rack: SimulatedRack, numbers: Mapping[int, str]) -> dict[str, float]:
+    """Hold what was accepted against the air and the daemon's record, when nothing moves any more."""
+    found = balance(numbers, read_stored(host.database), on_air(rack))
+    return {
+        "unsent": found.messages - found.sent,
+        "unknown": found.unknown,
+        "doubled": found.doubled,
+        "lost": found.lost + found.false_sent + found.false_failed,
+    }
