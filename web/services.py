@@ -69,7 +69,10 @@ class Services:
     def submit(self, drafts: Sequence[Draft], actor: str) -> list[Accepted | Rejected]:
         """Take messages in and wake the lanes."""
         outcomes = submit(self.store, self.settings.messages, drafts, now=self.clock(), actor=actor)
-        self.bells.ring_in()
+        if any(draft.batch or draft.only_sim_id or draft.only_phone_id for draft in drafts):
+            self.bells.ring()  # one lane in particular may be meant
+        else:
+            self.bells.ring_in(sum(isinstance(outcome, Accepted) for outcome in outcomes))
         return outcomes
 
     def make_batch(self, draft: BatchDraft, actor: str) -> None:

@@ -56,6 +56,7 @@ class Lane:
     def _run(self) -> None:
         while not self._stop.is_set():
             self._bell.clear()
+            self._services.bells.rise(self._bell)
             try:
                 pause_s = self._step()
             except DriverError as error:
@@ -85,7 +86,10 @@ class Lane:
             self._next_enrol_s = 0.0
         if self._session is None:
             return self._enrol(time.monotonic())
-        return self._session.step()
+        pause_s = self._session.step()
+        if pause_s > 0 and self._session.idle_as_of is not None:
+            self._services.bells.rest(self._bell, self._session.idle_as_of)
+        return pause_s
 
     def _enrol(self, now_s: float) -> float:
         if now_s < self._next_enrol_s and self._phone.invitation is None:

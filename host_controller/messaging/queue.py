@@ -70,6 +70,10 @@ class Queue:
         windows = [self._windows.get(key) for key in _keys(phone_id, sim_ids)]
         return all(window is not None and window.is_whole and not window.messages for window in windows)
 
+    def has_any(self) -> bool:
+        """Tell, from any thread, whether messages were seen that nobody has taken yet."""
+        return any(window.messages for window in list(self._windows.values()))
+
     @property
     def due_at(self) -> datetime | None:
         """When the first of the messages is due that wait for a time; None where none does."""

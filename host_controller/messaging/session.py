@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from device_drivers.base import Sim
 from device_drivers.errors import DriverError, NotSubmittedError, SubmitRejectedError
-from host_controller.events import Bells
+from host_controller.events import Bells, Counts
 from host_controller.fleet.enrolment import stop_sim
 from host_controller.fleet.joining import Joining
 from host_controller.fleet.phone import Enrolled, RackPhone
@@ -108,13 +108,19 @@ class PhoneSession:
         # A phone that has nothing to do is read when the clock says so.
         self._next_read_s = math.inf
         self._has_sent_since_look = False
+        self.idle_as_of: Counts | None = None
+        """What it had looked at when it found nothing to send; None where it was not that."""
         self._judged_at: int | None = None
         self._next_late_round_s = 0.0
         self._active_until_s = 0.0
         self._is_sending = False
 
     def step(self) -> float:
-        """See Lane: doubts first, then reading, also before the first send, then health, then sending."""
+        """Give the seconds until there may be something to do, 0 for at once.
+
+        The most urgent first: doubts first, then reading, also before the first send, then health, then sending.
+        """
+        self.idle_as_of = None
         if self._has_doubts:
             self._settle_doubts()
         now_s = time.monotonic()
@@ -202,6 +208,7 @@ class PhoneSession:
             )
 
     def _send(self, pause_s: float) -> float:
+        looked_at = self._services.bells.counts
         try:
             outcome = self._sending.send_next(self._phone.driver, self._phone_clock, self._usable_slots())
         except SubmitRejectedError as error:
@@ -216,6 +223,9 @@ class PhoneSession:
         if self._is_sending and self._next_read_s == math.inf:
             self._schedule_read(self._timings.read_active_s)
         self._tell(outcome if isinstance(outcome, Wait) else None)
+        self.idle_as_of = looked_at if isinstance(outcome, Idle) else None
+        if isinstance(outcome, (Idle, Wait)) and self._services.dispatcher.queue.has_any():
+            self._services.bells.pass_on()
         if outcome is None:
             self._has_sent_since_look = True
             return 0
