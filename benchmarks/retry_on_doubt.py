@@ -61,12 +61,13 @@ def _settle_doubts(self: Reconciler, _driver: PhoneDriver, phone_id: int) -> int
 
 
 def _retrying(hand_over: Callable[..., object]) -> Callable[..., object]:
-    def hand_over_or_retry(self: Sending, driver: PhoneDriver, claim: attempts.Claim, sim: object) -> object:
+    def hand_over_or_retry(self: Sending, driver: PhoneDriver, claim: attempts.Claim, *rest: object) -> object:
         try:
-            return hand_over(self, driver, claim, sim)
+            return hand_over(self, driver, claim, *rest)
         except SubmitError as error:
             verdict = Verdict(self._clock(), self._actor, error.reason, Evidence.NONE)
             self._store.write(lambda session: try_again(session, claim.attempt_id, verdict))
+            self.recount()
             raise
 
     return hand_over_or_retry

@@ -63,9 +63,9 @@ def _take_what_was_begun_for_not_begun(monkeypatch):
 def _queue_again_on_doubt(monkeypatch):
     real = Sending._hand_over
 
-    def hand_over(self, driver, claim, sim):
+    def hand_over(self, driver, claim, sim, parts):
         try:
-            return real(self, driver, claim, sim)
+            return real(self, driver, claim, sim, parts)
         except SubmitError:
             with self._store.reading() as session:
                 is_open = attempts.is_open(session, claim.attempt_id)
