@@ -80,15 +80,22 @@ class Queue:
         return self._due_at
 
     def messages(
-        self, session: Session, phone_id: int, sim_ids: Collection[int], now: datetime, *, own_first: bool = False
+        self,
+        session: Session,
+        phone_id: int,
+        sim_ids: Collection[int],
+        now: datetime,
+        *,
+        classes: Collection[MessageClass] = tuple(MessageClass),
+        own_first: bool = False,
     ) -> Iterator[QueuedMessage]:
-        """Give what a phone's SIMs might take, the highest class first, of a class the oldest.
+        """Give what a phone's SIMs might take of some classes, the highest first, of a class the oldest.
 
         With `own_first`, of a class what no other phone can take comes before the rest.
         """
         self._refresh(session, now)
         bound = [list(self._look_into(session, key)) for key in _bound_keys(phone_id, sim_ids)]
-        for message_class in MessageClass:
+        for message_class in classes:
             mine = [[one for one in found if one.message_class is message_class] for found in bound]
             if own_first:
                 yield from merge(*mine, key=_by_id)

@@ -78,6 +78,8 @@ class Sending:
         self._most_unproven = 1 if enrolled.proof_is_singular else most_unconfirmed(pace)
         self._clock = clock
         self._actor = actor
+        self.is_blocked = False
+        """Whether, when it looked last, no message whatever could have gone."""
 
     def send_next(
         self, driver: PhoneDriver, phone_clock: ClockReading, usable_slots: frozenset[int]
@@ -92,6 +94,7 @@ class Sending:
         if len(waiting) >= (self._most_unproven if self._hands.is_trusted else 1):
             return Full()
         blocked = self._taking.blocked(self._clock(), usable_slots)
+        self.is_blocked = isinstance(blocked, Wait)
         if blocked is not None:
             return blocked
         in_hands = {(attempt.msisdn, attempt.text) for attempt in waiting}

@@ -109,7 +109,7 @@ class PhoneSession:
         self._next_read_s = math.inf
         self._has_sent_since_look = False
         self.idle_as_of: Counts | None = None
-        """What it had looked at when it found nothing to send; None where it was not that."""
+        """What it had looked at when it found nothing that it may send; None where it could have sent nothing else."""
         self._judged_at: int | None = None
         self._next_late_round_s = 0.0
         self._active_until_s = 0.0
@@ -223,9 +223,10 @@ class PhoneSession:
         if self._is_sending and self._next_read_s == math.inf:
             self._schedule_read(self._timings.read_active_s)
         self._tell(outcome if isinstance(outcome, Wait) else None)
-        self.idle_as_of = looked_at if isinstance(outcome, Idle) else None
-        if isinstance(outcome, (Idle, Wait)) and self._services.dispatcher.queue.has_any():
-            self._services.bells.pass_on()
+        if isinstance(outcome, (Idle, Wait)):
+            self.idle_as_of = None if self._sending.is_blocked else looked_at
+            if self._services.dispatcher.queue.has_any():
+                self._services.bells.pass_on()
         if outcome is None:
             self._has_sent_since_look = True
             return 0

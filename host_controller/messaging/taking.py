@@ -14,10 +14,12 @@ from host_controller.messaging.attempts import Claim, Sender
 from host_controller.messaging.dispatcher import Dispatcher
 from host_controller.messaging.queue import QueuedMessage
 from host_controller.messaging.sim_choice import SimChoice
+from host_controller.rules.choice import PATIENCE
 from host_controller.rules.classes import MessageClass
 from host_controller.rules.recipient_filter import EVERYBODY, is_match
 from host_controller.rules.waiting import Wait, WaitReason, shortest
 
+_ROOM = (WaitReason.GUARD, WaitReason.HOUR)
 # So many are put aside in one transaction that it holds up nobody.
 _PARK_AT_ONCE = 500
 
@@ -76,11 +78,12 @@ class Taking:
         shared, slots = self._shared, self._free_slots(usable_slots)
         if isinstance(slots, Wait):
             return slots
-        waits: list[Wait] = []
         aside: dict[QueuedMessage, Wait] = {}
         result: Taken | Idle | Blown | Wait | None = None
-        own_first = self._is_behind()
-        for message in shared.queue.messages(session, self._enrolled.phone_id, self.sim_ids, now, own_first=own_first):
+        classes, waits = self._open_classes(now, slots)
+        for message in shared.queue.messages(
+            session, self._enrolled.phone_id, self.sim_ids, now, classes=classes, own_first=self._is_behind()
+        ):
             if len(aside) >= _PARK_AT_ONCE:
                 result = Idle(now)
                 break
@@ -98,6 +101,8 @@ class Taking:
             )
             if isinstance(sim, Wait):
                 waits.append(sim)
+                if sim.reason in _ROOM and now - message.created_at > PATIENCE:
+                    break  # it has let shorter ones take the room that it waits for often enough
                 continue
             claim = attempts.claim(session, message, sim.sim_id, sender, now=now, actor=self._actor)
             shared.queue.drop(message)
@@ -107,6 +112,15 @@ class Taking:
                 break
         shared.queue.park(session, aside)
         return result or shortest(waits) or Idle(shared.queue.due_at)
+
+    def _open_classes(self, now: datetime, slots: frozenset[int]) -> tuple[list[MessageClass], list[Wait]]:
+        """Give the classes of which some SIM may send at least a single part, and what the others wait for.
+
+        A queue of a million that no SIM may send from today need not be looked through.
+        """
+        found = {each: self._choice.choose(1, each, None, now, slots) for each in MessageClass}
+        waits = [wait for wait in found.values() if isinstance(wait, Wait)]
+        return [each for each, sim in found.items() if not isinstance(sim, Wait)], waits
 
     def _free_slots(self, usable_slots: frozenset[int]) -> frozenset[int] | Wait:
         """Slots of the SIMs that nobody holds."""
