@@ -16,7 +16,7 @@ test: lint
 # hostile outputs, 10,000 texts through two shells.
 # The kills go on where they were stopped; `rm build/crash.jsonl` starts them anew.
 soak: $(VENV)/.dev
-	$(BIN)/python -m benchmarks.crash --legs $(if $(LONG),200,50) --random 10
+	$(BIN)/python -m benchmarks.crash $(if $(LONG),--legs 220 --at-least 200,--legs 58 --at-least 50) --random 10
 	$(BIN)/python -m benchmarks.soak $(if $(HOURS),--hours $(HOURS))
 	SMSRACK_TEST_KILLS=20 SMSRACK_TEST_MODEL_EXAMPLES=2000 SMSRACK_TEST_EXAMPLES=100000 SMSRACK_TEST_TEXTS=10000 \
 		$(BIN)/pytest --timeout 3600 tests/model tests/e2e/test_kill.py tests/unit/test_hostile_output.py tests/contract/test_quoting.py $(ARGS)

@@ -208,6 +208,10 @@ def as_table(legs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
             counts = {name: value for name, value in row.items() if name != "failpoint"}
             sums[row["failpoint"]].update(counts)
             sums["all"].update({name: counts[name] for name in ("kills", "in_flight")})
+        # Where a point was not passed within the limit the clock has killed: that counts with the random deaths.
+        for point in leg["not_reached"]:
+            sums[point]["kills"] -= 1
+            sums[RANDOM]["kills"] += 1
         # A message may have been in flight at several kills: for all of them together it counts once.
         sums["all"].update(leg["totals"])
     order = [*NAMES, RANDOM, "all"]
@@ -218,6 +222,7 @@ def main() -> None:
     """Run the matrix; seeds are 1 to the number of legs, plus an offset."""
     options = argparse.ArgumentParser(description=main.__doc__)
     options.add_argument("--legs", type=int, default=50, help="times that each failpoint is met")
+    options.add_argument("--at-least", type=int, default=1, help="how often each failpoint must have been met")
     options.add_argument("--random", type=int, default=10, help="random deaths in each leg")
     options.add_argument("--first-seed", type=int, default=1)
     options.add_argument("--workers", type=int, default=2)
@@ -244,8 +249,10 @@ def main() -> None:
         " each row and once in the last. What the phones had been told to drop is among the unknown."
     )
     save("crash", {"machine": about, "note": note, "columns": columns, "rows": rows})
-    if not all(leg["holds"] and not leg["not_reached"] for leg in legs):
-        sys.exit("a promise is broken or a failpoint was not reached; the seeds are above and in the file of results")
+    if not all(leg["holds"] for leg in legs):
+        sys.exit("a promise is broken; the seeds are above and in the file of results")
+    if missed := [point for point in NAMES if sum(point not in leg["not_reached"] for leg in legs) < chosen.at_least]:
+        sys.exit(f"met fewer than {chosen.at_least} times, run more legs: {', '.join(missed)}")
 
 
 if __name__ == "__main__":

@@ -58,6 +58,7 @@ FAULTS = [
     Fault("32 adb server killed", phone_faults.adb_killed),
     Fault("36 garbled, cut and endless answers", phone_faults.spoilt_answers),
     Fault("37 hostile incoming texts", phone_faults.hostile_inbox),
+    Fault("43 power cut of the host", host_faults.power_cut, is_contrasted=False),
     Fault("45 database locked for 30 s", host_faults.locked, is_contrasted=False),
     Fault("46 disk full", host_faults.disk_full, is_contrasted=False),
     Fault("48 an older backup restored", host_faults.restored),

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from benchmarks.gateway import SCALE, SEED, Gateway, gateway
 from benchmarks.phone_faults import settle
+from benchmarks.power_cut import CannotTraceError, survey
 from benchmarks.rack import wait_for
 from benchmarks.tally import Balance
 from host_controller.messaging.submit import Accepted, Draft, submit
@@ -102,6 +103,25 @@ def restored(module: str, messages: int) -> Balance:
         result.to_clear_s = _from_ends(made, [started_s])
         result.remark = f"{queued} of them queued in the backup and sent since; time from the start"
         return result
+
+
+def power_cut(_: str, messages: int) -> Balance:
+    """The power is cut after any call of the database's files, in runs until so many disks were looked at."""
+    result, states = Balance(), 0
+    writes = 0
+    while states < messages:
+        with tempfile.TemporaryDirectory() as name:
+            home, after = Path(name) / "home", Path(name) / "after"
+            home.mkdir()
+            after.mkdir()
+            try:
+                found = survey(home, after, cuts=10_000, chance=random.Random(SEED + writes))
+            except CannotTraceError as error:
+                raise CannotRunError(str(error)) from error
+        states, writes = states + found.states, writes + found.acknowledged
+    result.messages = states
+    result.remark = f"N disks, one after each call of {writes} acknowledged writes, as three kinds of disk may be then"
+    return result
 
 
 def second_daemon(module: str, messages: int) -> Balance:
