@@ -8,8 +8,9 @@ BIN := $(VENV)/bin
 demo: $(VENV)/.runtime
 	@$(BIN)/smsrack demo $(ARGS)
 
+# Most tests wait for phones and clocks: files side by side, one worker for each core, take half the time.
 test: lint
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -n auto --dist loadfile $(ARGS)
 
 # The long runs: the daemon killed at every step of a send and at random (LONG=1: four times as often), random faults
 # for ten minutes (or HOURS=8), 10,000 messages without any; 2,000 histories of faults on modelled phones, 100,000
