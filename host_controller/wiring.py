@@ -29,7 +29,7 @@ from host_controller.messaging.expiry import Expiry
 from host_controller.messaging.holds import Holds
 from host_controller.messaging.judgement import assume_old
 from host_controller.messaging.lanes import Lanes
-from host_controller.messaging.queue import Queue
+from host_controller.messaging.queue import Queue, look_again
 from host_controller.messaging.rack_rules import RackRules
 from host_controller.messaging.session import LaneServices
 from host_controller.messaging.sweep import sweep_overdue
@@ -117,6 +117,7 @@ def build_controller(settings: Settings, data: DataDirectory) -> Controller:
         Queue(bells), holds, RackRules(settings, utc_now), Board(utc_now()), sticky_rule(settings.sticky)
     )
     store.on_rollback(dispatcher.forget)
+    store.write(look_again)
     lane_services = LaneServices(
         store=store,
         joining=Joining(rack, store, settings, utc_now),

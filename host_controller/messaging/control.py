@@ -16,6 +16,7 @@ from host_controller.fleet.care import PhoneCare
 from host_controller.messaging import holds
 from host_controller.messaging.held import list_held
 from host_controller.messaging.holds import HoldKind, Holds, HoldView, Scope
+from host_controller.messaging.queue import unpark_batch
 from host_controller.store.models import BatchRecord
 from host_controller.store.store import Store
 
@@ -54,6 +55,11 @@ class Control:
         count = self._change(lambda session: holds.release(session, scope, target_id, self._clock(), actor))
         if count:
             _log.info("%s is resumed by %s", _words(scope, target_id), actor)
+        if count and scope is Scope.BATCH and target_id is not None:
+            # Only now: until the release was durable, a claim could have put some of them aside again.
+            while self._store.write(lambda session: unpark_batch(session, target_id)):
+                pass
+            self._bells.ring()
         return count
 
     def _change(self, work: Callable[[Session], T]) -> T:

@@ -17,7 +17,8 @@ from sqlalchemy.orm import Session
 
 from host_controller.events import Bells, Counts
 from host_controller.rules.classes import MessageClass
-from host_controller.rules.waiting import Wait
+from host_controller.rules.states import MessageState
+from host_controller.rules.waiting import Wait, WaitReason
 from host_controller.store.models import (
     READY,
     READY_FREE,
@@ -202,6 +203,20 @@ _PARK = (
     .where(MessageRecord.id == bindparam("message"), READY)
     .values(waiting_for=bindparam("why"), not_before=bindparam("until", type_=MessageRecord.not_before.type))
 )
+_BY_RULES = (
+    WaitReason.BATCH_PAUSED,
+    WaitReason.QUIET_HOURS,
+    WaitReason.RECIPIENT_HOUR,
+    WaitReason.SAME_TEXT,
+    WaitReason.PREFIX_CAP,
+    WaitReason.TOO_LONG,
+)
+_LOOK_AGAIN = (
+    update(MessageRecord)
+    .where(WAITING, MessageRecord.waiting_for.in_(_BY_RULES))
+    .values(waiting_for=None, not_before=None)
+    .execution_options(synchronize_session=False)
+)
 _FIRST_DUE = select(func.min(MessageRecord.not_before)).where(WAITING)
 _BECOME_DUE = (
     update(MessageRecord)
@@ -216,6 +231,23 @@ _BECOME_DUE = (
     .values(waiting_for=None, not_before=None)
     .execution_options(synchronize_session=False)
 )
+
+
+def look_again(session: Session) -> None:
+    """At a start: the rules may be others than when these messages were put aside, and a batch may have been resumed."""
+    session.execute(_LOOK_AGAIN)
+
+
+def unpark_batch(session: Session, batch_id: int) -> int:
+    """Let messages of a batch that is paused no more be looked at again, some at a time; give how many."""
+    some = select(MessageRecord.id).where(
+        MessageRecord.batch_id == batch_id,
+        MessageRecord.state == MessageState.QUEUED,
+        MessageRecord.waiting_for == WaitReason.BATCH_PAUSED,
+    )
+    change = update(MessageRecord).where(MessageRecord.id.in_(some.limit(_DUE_AT_ONCE)))
+    values = change.values(waiting_for=None, not_before=None).execution_options(synchronize_session=False)
+    return session.connection().execute(values).rowcount
 
 
 def _page(session: Session, key: _Key, after: int) -> list[QueuedMessage]:
