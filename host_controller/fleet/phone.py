@@ -10,8 +10,10 @@ from enum import StrEnum
 
 from device_drivers.base import Check, EnrolOptions, PhoneDriver, PhoneHealth, PhoneIdentity, SendGuard, SendWay, Sim
 from host_controller.fleet.errands import Errands
+from host_controller.rules.classes import MessageClass
 from host_controller.rules.ledger import Spent
 from host_controller.rules.recipient_filter import EVERYBODY, Node
+from host_controller.rules.waiting import Wait
 
 LINKED = "device"
 ABSENT = "absent"
@@ -134,6 +136,8 @@ class PhoneView:
     waiting_until: datetime | None = None
     spent: Callable[[datetime], Mapping[int, Spent]] | None = None
     """Asks its lane what each of its enrolled SIMs has used, by SIM id."""
+    next_allowed: Callable[[int, int, MessageClass, str | None, datetime], Wait | None] | None = None
+    """Asks its lane what the limits of a SIM say to a message: SIM id, parts, class, number, now."""
     last_error: str | None = None
     last_error_at: datetime | None = None
 

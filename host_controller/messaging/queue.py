@@ -234,7 +234,7 @@ _BECOME_DUE = (
 
 
 def look_again(session: Session) -> None:
-    """At a start: the rules may be others than when these messages were put aside, and a batch may have been resumed."""
+    """At a start: the rules may be others than when messages were put aside, and a batch may have been resumed."""
     session.execute(_LOOK_AGAIN)
 
 

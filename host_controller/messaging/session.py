@@ -98,7 +98,7 @@ class PhoneSession:
             services.store, hands, services.inbox, services.timings, services.clock, actor
         )
         ledgers = PhoneLedgers(services.store, enrolled, services.settings, services.clock())
-        phone.update(spent=ledgers.spent)
+        phone.update(spent=ledgers.spent, next_allowed=ledgers.next_allowed)
         choice = SimChoice(enrolled, ledgers)
         self._sending = Sending(
             services.store, services.dispatcher, hands, enrolled, choice, services.timings, services.clock, actor
