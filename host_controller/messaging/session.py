@@ -237,7 +237,7 @@ class PhoneSession:
             self._phone.update(waiting_for=reason, waiting_until=until)
         dispatcher, sim_ids = self._services.dispatcher, self._sim_ids
         has_bound = dispatcher.queue.has_own(self._enrolled.phone_id, sim_ids)
-        dispatcher.board.post(sim_ids, wait, has_bound=has_bound)
+        dispatcher.board.post(sim_ids, wait, has_bound=has_bound, recipients=self._enrolled.recipients)
 
     def leave(self) -> None:
         """It sends nothing more: its messages need not wait for it."""

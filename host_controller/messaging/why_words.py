@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from host_controller.messaging.holds import Scope, active_holds, weightiest
+from host_controller.messaging.holds import HoldKind, Scope, active_holds, weightiest
 from host_controller.messaging.reach import facts_of
 from host_controller.messaging.standings import Standing
 from host_controller.rules.choice import QueuedMessage
@@ -144,6 +144,9 @@ class _Held:
         return f"numbers that begin with {prefix} ({', '.join(figures)})"
 
     def _spend_fuse(self) -> str:
+        for hold in active_holds(self._session):
+            if hold.kind is HoldKind.FUSE:
+                return f"the spend fuse holds the whole rack: {hold.reason}; `smsrack resume` releases it"
         spend = self._settings.spend
         return f"it would pass the {spend.limit} {spend.currency} that may be spent within {spend.within_h:g} h"
 
