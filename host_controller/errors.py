@@ -11,6 +11,7 @@
       InvalidWindowError        let the window end after it begins
       InvalidBatchError         correct the batch's name, or the SIMs named for it
       BatchConflictError        leave class and window out, or name another batch
+      UnroutableError           correct what it must leave from, or what the phones may send: the words say which
       UnknownBatchError         correct the batch's name
       PhoneBusyError            try again in a moment
       UnknownPhoneError         correct the serial
@@ -99,6 +100,14 @@ class BatchConflictError(ControllerError):
     """The batch of that name has another class or window."""
 
     code = "batch_conflict"
+
+
+class UnroutableError(ControllerError):
+    """No phone of the rack could ever take the message."""
+
+    def __init__(self, code: str, words: str) -> None:
+        super().__init__(words)
+        self.code = code
 
 
 class UnknownBatchError(ControllerError):

@@ -34,6 +34,7 @@ from host_controller.messaging.queue import Queue, look_anew
 from host_controller.messaging.rack_rules import RackRules
 from host_controller.messaging.session import LaneServices
 from host_controller.messaging.sweep import sweep_overdue
+from host_controller.messaging.unroutable import Unroutable
 from host_controller.rules.configured import sticky_rule
 from host_controller.rules.timings import Timings
 from host_controller.scheduler import Clock
@@ -139,12 +140,13 @@ def build_controller(settings: Settings, data: DataDirectory) -> Controller:
     clock.every(timings.watch_s, "phones", lambda: lanes.open(rack.watch()))
     clock.every(timings.watch_s, "overdue", lambda: sweep_overdue(store, bells, timings, utc_now()))
     clock.every(timings.watch_s, "expiry", Expiry(store, utc_now).run)
+    clock.every(timings.health_s, "unroutable", Unroutable(store, settings, utc_now).run)
     clock.every(timings.late_round_s, "unknown", lambda: assume_old(store, settings.messages, timings, utc_now()))
     clock.every(timings.read_idle_s, "inbox", lanes.ask_to_read)
     clock.every(timings.health_s, "health", lanes.ask_for_health)
     if settings.odoo.url:
         clock.every(settings.odoo.poll_s, "odoo", _odoo_sync(settings, store, bells).run)
-    services = Services(store, rack, bells, settings, utc_now, clock.jobs, holds)
+    services = Services(store, rack, bells, settings, utc_now, clock.jobs, holds, dispatcher=dispatcher)
     surfaces = _surfaces(services, data)
     return Controller(settings, timings, store, rack, bells, lanes, clock, adb_server, supervision, surfaces)
 

@@ -36,8 +36,9 @@ from web.api_holds import add_holds
 from web.api_input import Answer, ApiError, Body, Json, Moment, checked, error_json, read_json
 from web.api_phones import add_phones
 from web.api_settling import add_settling
+from web.api_why import add_why
 from web.services import Services
-from web.views import as_json, message_json, outlook, phone_cards, waiting
+from web.views import Waiting, as_json, message_json, outlook, phone_cards, waiting
 
 _ACTOR = "cli"
 _MOST_MESSAGES = 1000
@@ -106,6 +107,7 @@ def make_api(services: Services) -> Blueprint:
     api = Blueprint("api", __name__, url_prefix="/api/v1")
     _add_errors(api)
     _add_messages(api, services)
+    add_why(api, services)
     add_settling(api, services)
     add_phones(api, services)
     add_holds(api, services)
@@ -164,8 +166,9 @@ def _add_messages(api: Blueprint, services: Services) -> None:
         if found is None:
             raise ApiError(404, "not_found", f"there is no message {message_id}")
         view, events = found
+        own = services.why.of_message(message_id)
         return {
-            **message_json(view, waiting(services), services.clock()),
+            **message_json(view, Waiting(own.reason, own.until) if own else Waiting(), services.clock()),
             "events": [as_json(event) for event in events],
         }
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import json
+from typing import Annotated, Any
 
 from flask import Blueprint
 from pydantic import Field
@@ -18,7 +19,7 @@ from host_controller.settings import (
     ResetDay,
     ZoneName,
 )
-from web.api_input import Answer, ApiError, Body, read_body
+from web.api_input import Answer, ApiError, Body, checked, read_body, read_json
 from web.services import Services
 from web.views import as_json, phone_cards, phone_details
 
@@ -56,6 +57,12 @@ class GuardBody(Body):
 
     max_parts: Annotated[int, Field(ge=MAX_PARTS, le=1_000_000)]
     interval_s: Annotated[int, Field(ge=1, le=86_400)] = 60
+
+
+class FilterBody(Body):
+    """Whom a phone may write to, in Odoo's prefix notation."""
+
+    filter: list[Any]
 
 
 class CanaryBody(Body):
@@ -107,6 +114,17 @@ def add_phones(api: Blueprint, services: Services) -> None:
     def guard_as_before(serial: str) -> Answer:
         services.care.set_guard(serial, None, _ACTOR)
         return {"serial": serial}
+
+    @api.put("/phones/<serial>/filter")
+    def recipient_filter(serial: str) -> Answer:
+        wanted = checked(FilterBody, read_json()).filter
+        services.care.set_filter(serial, json.dumps(wanted, ensure_ascii=False), _ACTOR)
+        return {"serial": serial, "filter": wanted}
+
+    @api.delete("/phones/<serial>/filter")
+    def no_filter(serial: str) -> Answer:
+        services.care.set_filter(serial, None, _ACTOR)
+        return {"serial": serial, "filter": None}
 
     @api.get("/phones/<serial>/report")
     def report(serial: str) -> Answer:

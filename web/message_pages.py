@@ -14,7 +14,6 @@ from host_controller.errors import ControllerError
 from host_controller.messaging.judgement import Settlement
 from host_controller.store import queries
 from web.services import Services
-from web.views import waiting, waits_for
 
 _ACTOR = "page"
 _DONE = {
@@ -40,7 +39,7 @@ def add_message_pages(pages: Blueprint, services: Services) -> None:
         if found is None:
             abort(404, f"there is no message {message_id}")
         view, events = found
-        why = waits_for(view, waiting(services), services.clock())
+        why = services.why.of_message(message_id)
         return render_template(
             "message.html", version=__version__, form=SettleForm(), message=view, events=events, why=why
         )

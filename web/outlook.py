@@ -20,6 +20,7 @@ from host_controller.store.models import MessageRecord
 
 # Adding up a long queue takes longer than a look at the page may.
 _KEPT_FOR = timedelta(seconds=10)
+_LONG = 5000
 
 
 @dataclass(frozen=True)
@@ -37,17 +38,19 @@ class Forecast:
     """The outlook, as it was a few seconds ago at most."""
 
     def __init__(self) -> None:
-        self._kept: tuple[datetime, Outlook] | None = None
+        self._kept: tuple[datetime, int, Outlook] | None = None
 
     def outlook(
         self, session: Session, queued: int, views: Iterable[PhoneView], settings: Settings, now: datetime
     ) -> Outlook:
         """Give the outlook of a queue of so many messages."""
-        kept = self._kept
-        if kept and (kept[1].parts > 0) == (queued > 0) and timedelta() <= now - kept[0] < _KEPT_FOR:
-            return kept[1]
+        if self._kept:
+            at, count, known = self._kept
+            is_alike = queued == count or (count > _LONG and queued > _LONG)
+            if is_alike and timedelta() <= now - at < _KEPT_FOR:
+                return known
         found = _look_ahead(_parts(session) if queued else {}, views, settings, now)
-        self._kept = now, found
+        self._kept = now, queued, found
         return found
 
 

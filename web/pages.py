@@ -21,7 +21,7 @@ from web.hold_pages import HoldForm, add_hold_pages
 from web.message_pages import add_message_pages
 from web.phone_pages import add_phone_pages
 from web.services import Services
-from web.views import outlook, phone_cards, waiting, waits_for, weightiest_first
+from web.views import groups, outlook, phone_cards, waiting, waits_for, weightiest_first
 
 _RECENT = 40
 _ACTOR = "page"
@@ -110,6 +110,7 @@ def _state(services: Services) -> dict[str, Any]:
             "inbound": queries.list_inbound(session, limit=_RECENT),
             "opted_out": queries.count_opt_outs(session),
             "waiting": why,
+            "groups": groups(services, session, totals[MessageState.QUEUED]),
             "waits_for": lambda message: waits_for(message, why, now),
             "jobs": services.jobs(),
         }

@@ -16,11 +16,14 @@ from host_controller.fleet.sim_limits import Changes, change_limits
 from host_controller.messaging.batch_changes import cancel_batch, change_window
 from host_controller.messaging.batches import BatchDraft, make_batch
 from host_controller.messaging.control import Control
+from host_controller.messaging.dispatcher import Dispatcher
 from host_controller.messaging.holds import Holds
 from host_controller.messaging.journal_care import release_restored
 from host_controller.messaging.judgement import Settlement, settle
 from host_controller.messaging.submit import Accepted, Draft, Rejected, submit
 from host_controller.messaging.transitions import cancel_queued
+from host_controller.messaging.why import Why
+from host_controller.messaging.why_queue import QueueWhy
 from host_controller.rules.states import FailureCode
 from host_controller.scheduler import JobView
 from host_controller.settings import Settings
@@ -47,6 +50,9 @@ class Services:
     spent: SpentOnRecord = field(default_factory=SpentOnRecord)
     """What SIMs without a lane have spent."""
     forecast: Forecast = field(default_factory=Forecast)
+    dispatcher: Dispatcher | None = None
+    """What the lanes choose by; None where there are none."""
+    queue_why: QueueWhy = field(default_factory=QueueWhy)
 
     @property
     def care(self) -> PhoneCare:
@@ -59,6 +65,11 @@ class Services:
         return Control(self.store, self.holds, self.care, self.bells, self.clock)
 
     @property
+    def why(self) -> Why:
+        """Who knows why messages wait."""
+        return Why(self.store, self.settings, self.rack, self.dispatcher, self.clock)
+
+    @property
     def trouble(self) -> str | None:
         """What keeps the whole rack from sending; None where nothing does."""
         if self.store.trouble is not None:
@@ -68,7 +79,8 @@ class Services:
 
     def submit(self, drafts: Sequence[Draft], actor: str) -> list[Accepted | Rejected]:
         """Take messages in and wake the lanes."""
-        outcomes = submit(self.store, self.settings.messages, drafts, now=self.clock(), actor=actor)
+        settings = self.settings
+        outcomes = submit(self.store, settings.messages, drafts, now=self.clock(), actor=actor, rack=settings)
         if any(draft.batch or draft.only_sim_id or draft.only_phone_id for draft in drafts):
             self.bells.ring()  # one lane in particular may be meant
         else:

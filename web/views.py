@@ -15,6 +15,8 @@ from host_controller.fleet.sim_limits import rack_sim
 from host_controller.messaging.canary import CanaryView
 from host_controller.messaging.held import Held, list_held
 from host_controller.messaging.holds import Scope, weightiest
+from host_controller.messaging.why import Explanation, on_record
+from host_controller.messaging.why_queue import Group
 from host_controller.rules.states import MessageState
 from host_controller.rules.waiting import WaitReason
 from host_controller.scheduler import JobView
@@ -54,6 +56,8 @@ class PhoneCard:
     sims: tuple[SimCard, ...]
     hold: Held | None = None
     """What holds the phone itself; what holds the whole rack is told once."""
+    recipient_filter: str | None = None
+    """Whom it may write to, in JSON; None for everybody."""
 
 
 @dataclass(frozen=True)
@@ -83,9 +87,10 @@ def phone_cards(services: Services, session: Session) -> list[PhoneCard]:
     spent = figures(services.spent, session, services.settings, live, absent, services.clock())
     cards = [_live_card(view, spent, unproven) for view in live]
     cards = [*cards, *(_absent_card(record, spent, unproven) for record in absent)]
-    ids: dict[str | None, int] = {record.hardware_serial: record.id for record in known}
+    records: dict[str | None, PhoneRecord] = {record.hardware_serial: record for record in known}
     held = list_held(session)
-    return sorted((_with_holds(card, ids.get(card.hardware_serial), held) for card in cards), key=lambda c: c.serial)
+    cards = [_with_record(card, records.get(card.hardware_serial), held) for card in cards]
+    return sorted(cards, key=lambda card: card.serial)
 
 
 def outlook(services: Services, session: Session, queued: int) -> Outlook:
@@ -126,8 +131,10 @@ def waiting(services: Services) -> Waiting:
     return Waiting(first.waiting_for, None if first.waiting_for == WaitReason.PAUSED else first.waiting_until)
 
 
-def _with_holds(card: PhoneCard, phone_id: int | None, held: Sequence[Held]) -> PhoneCard:
-    """Add what a person holds of the phone, which the phone does not know."""
+def _with_record(card: PhoneCard, record: PhoneRecord | None, held: Sequence[Held]) -> PhoneCard:
+    """Add what a person has said of the phone, which the phone does not know."""
+    if record is not None and record.recipient_filter:
+        card = replace(card, recipient_filter=record.recipient_filter)
 
     def of(scope: Scope, target_id: int | None) -> Held | None:
         return weightiest(hold for hold in held if hold.scope is scope and hold.target_id == target_id)
@@ -135,7 +142,7 @@ def _with_holds(card: PhoneCard, phone_id: int | None, held: Sequence[Held]) -> 
     if not held:
         return card
     sims = tuple(replace(sim, hold=of(Scope.SIM, sim.id)) for sim in card.sims)
-    return replace(card, sims=sims, hold=of(Scope.PHONE, phone_id))
+    return replace(card, sims=sims, hold=of(Scope.PHONE, record.id) if record else None)
 
 
 def _live_card(view: PhoneView, known: Figures, unproven: dict[int, int]) -> PhoneCard:
@@ -196,11 +203,13 @@ def waits_for(view: MessageView, why: Waiting, now: datetime) -> Waiting:
     """Why a message does not go out now, where the next one of the queue waits for `why`."""
     if view.state is not MessageState.QUEUED:
         return Waiting()
-    if view.restored:
-        return Waiting(WaitReason.RESTORED)
-    if view.not_before is not None and view.not_before > now:
-        return Waiting(WaitReason(view.waiting_for or WaitReason.RETRY), view.not_before)
-    return why
+    held = on_record(restored=view.restored, waiting_for=view.waiting_for, not_before=view.not_before, now=now)
+    return Waiting(held.reason, held.until) if held else why
+
+
+def groups(services: Services, session: Session, queued: int) -> tuple[Group, ...]:
+    """What the messages of the queue wait for, the largest group first."""
+    return services.queue_why.look(services.why, session, queued, services.clock())
 
 
 def message_json(view: MessageView, why: Waiting, now: datetime) -> dict[str, Any]:
@@ -222,6 +231,8 @@ def as_json(
     | EventView
     | InboundView
     | OptOutView
+    | Explanation
+    | Group
     | dict[str, Any],
 ) -> dict[str, Any]:
     """Plain JSON values; times as ISO 8601 in UTC."""

@@ -19,6 +19,7 @@ from host_controller.cli.send import send
 from host_controller.cli.settle import settle
 from host_controller.cli.simulate import simulate
 from host_controller.cli.udev import udev
+from host_controller.cli.why import why
 from host_controller.errors import ControllerError
 
 _EXIT_CODES = """\b
@@ -43,6 +44,7 @@ _COMMANDS = (
     simulate,
     send,
     messages,
+    why,
     batches,
     settle,
     status,

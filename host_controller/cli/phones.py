@@ -13,6 +13,7 @@ import click
 from rich.table import Table
 
 from host_controller.cli.api_options import api_command, api_options, call_with_api, console, note_offline, show_json
+from host_controller.cli.filters import recipient_filter
 from host_controller.cli.limits import limit
 from host_controller.client import ApiClient
 from host_controller.settings import MAX_PARTS
@@ -133,6 +134,7 @@ def release(api: ApiClient, as_json: bool, serial: str) -> None:
 
 
 phones.add_command(limit)
+phones.add_command(recipient_filter)
 
 
 @phones.command()

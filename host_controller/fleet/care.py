@@ -1,4 +1,4 @@
-"""What an operator does with a phone: enrol, confirm, release, change its guard or its way to send, report, remove."""
+"""What an operator does with a phone: enrol, confirm, release, change guard, filter or way to send, report, remove."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from device_drivers.errors import DriverError
 from host_controller.errors import ConfigError, NotRunningError, UnknownPhoneError
 from host_controller.events import Bells
 from host_controller.fleet.enrolment import (
+    FILTER_FIELDS,
     confirm,
     find_record,
     find_record_by_name,
@@ -24,6 +25,7 @@ from host_controller.fleet.enrolment import (
 )
 from host_controller.fleet.phone import LINKED, RackPhone
 from host_controller.fleet.rack import Rack
+from host_controller.rules.recipient_filter import parse_filter
 from host_controller.store.models import PhoneCheckRecord, PhoneRecord, SimRecord
 from host_controller.store.store import Store
 from host_controller.text.msisdn import parse_msisdn
@@ -105,6 +107,26 @@ class PhoneCare:
 
         self._store.write(work)
         return phone
+
+    def set_filter(self, serial: str, text: str | None, actor: str) -> None:
+        """Say, in JSON, whom a phone of the rack may write to, in sight or not; None for everybody.
+
+        Raises InvalidFilterError or UnknownPhoneError.
+        """
+        if text is not None:
+            parse_filter(text, FILTER_FIELDS)
+
+        def work(session: Session) -> None:
+            record = self._named(session, serial)
+            if record.recipient_filter != text:
+                record.recipient_filter = text
+                words = f"may write only to {text}" if text else "may write to everybody"
+                note_event(session, record, "filter", words, now=self._clock(), actor=actor)
+
+        self._store.write(work)
+        phone = self._rack.find(serial) if self._rack else None
+        if phone:
+            self._enrol_anew(phone)
 
     def report(self, serial: str) -> dict[str, object]:
         """Give what the phone says about itself, and what its check list said, masked."""

@@ -10,8 +10,11 @@ from enum import StrEnum
 
 from device_drivers.base import Check, EnrolOptions, PhoneDriver, PhoneHealth, PhoneIdentity, SendGuard, SendWay, Sim
 from host_controller.fleet.errands import Errands
+from host_controller.rules.classes import MessageClass
 from host_controller.rules.ledger import Spent
+from host_controller.rules.limits import most_unconfirmed
 from host_controller.rules.recipient_filter import EVERYBODY, Node
+from host_controller.rules.waiting import Wait
 
 LINKED = "device"
 ABSENT = "absent"
@@ -110,6 +113,12 @@ class Enrolled:
         """Whether only one message at a time can be told apart by what the phone shows of it."""
         return not self.can_read_sms or self.send_way is SendWay.APP
 
+    @property
+    def most_unproven(self) -> int:
+        """How many messages may be in its hands: what its proof cannot tell apart must not be there at once."""
+        pace = sum(sim.parts_per_minute for sim in self.usable_sims)
+        return 1 if self.proof_is_singular else most_unconfirmed(pace)
+
 
 @dataclass(frozen=True)
 class PhoneView:
@@ -134,6 +143,8 @@ class PhoneView:
     waiting_until: datetime | None = None
     spent: Callable[[datetime], Mapping[int, Spent]] | None = None
     """Asks its lane what each of its enrolled SIMs has used, by SIM id."""
+    next_allowed: Callable[[int, int, MessageClass, str | None, datetime], Wait | None] | None = None
+    """Asks its lane what the limits of a SIM say to a message: SIM id, parts, class, number, now."""
     last_error: str | None = None
     last_error_at: datetime | None = None
 

@@ -7,6 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from host_controller.rules.recipient_filter import EVERYBODY, Node
 from host_controller.rules.waiting import Wait
 
 
@@ -20,6 +21,8 @@ class Standing:
     """Since when it takes nothing at all; None while it is at work."""
     has_bound: bool = False
     """Messages wait that only this SIM, or its phone, may take."""
+    recipients: Node = EVERYBODY
+    """Whom its phone may write to."""
 
 
 class Board:
@@ -38,11 +41,13 @@ class Board:
         """The SIMs that take messages."""
         return {sim_id: found for sim_id, found in list(self._standings.items()) if found.away_since is None}
 
-    def post(self, sim_ids: Collection[int], wait: Wait | None, *, has_bound: bool) -> None:
+    def post(
+        self, sim_ids: Collection[int], wait: Wait | None, *, has_bound: bool, recipients: Node = EVERYBODY
+    ) -> None:
         """These are at work, and wait, or do not."""
         with self._lock:
             for sim_id in sim_ids:
-                self._standings[sim_id] = Standing(wait, None, has_bound)
+                self._standings[sim_id] = Standing(wait, None, has_bound, recipients)
 
     def leave(self, sim_ids: Collection[int], now: datetime) -> None:
         """These take nothing from now on."""

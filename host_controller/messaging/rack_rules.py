@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from host_controller.messaging.holds import HoldKind
 from host_controller.messaging.queue import QueuedMessage
+from host_controller.messaging.reach import facts_of
 from host_controller.rules.classes import MessageClass
 from host_controller.rules.configured import prefix_caps, quiet_rules, repeat_limits, spend_limit
 from host_controller.rules.prefixes import PrefixLedger, PrefixUse
@@ -43,6 +44,10 @@ class RackRules:
         """Say what holds a message on every SIM, and until when; None where nothing does."""
         return self._quiet_hours(message, now) or self._loaded(session, now).held(message, now)
 
+    def would_hold(self, session: Session, message: QueuedMessage, now: datetime) -> Wait | None:
+        """Say the same for who only wonders: no fuse blows of it."""
+        return self._quiet_hours(message, now) or self._loaded(session, now).held(message, now, blow=False)
+
     def note(self, session: Session, message: QueuedMessage, at: datetime) -> None:
         """Count a message that is handed over."""
         self._loaded(session, at).note(message, at)
@@ -57,13 +62,8 @@ class RackRules:
         self._ledgers = None
 
     def facts(self, message: QueuedMessage) -> Facts:
-        """What is known of a message and its recipient, for the filters of phones; see FACTS."""
-        return {
-            "number": message.msisdn,
-            "country": place_of(Msisdn(message.msisdn), self._settings.zone).region,
-            "class": message.message_class.value,
-            "parts": message.parts,
-        }
+        """What is known of a message and its recipient, for the filters of phones."""
+        return facts_of(message.msisdn, message.message_class, message.parts)
 
     def blown(self, session: Session, now: datetime) -> str | None:
         """Say, in words, that the fuse for money has blown; None where it has not, or there is none."""
@@ -90,14 +90,15 @@ class _Ledgers:
         self._prefixes = prefixes
         self.fuse = fuse
 
-    def held(self, message: QueuedMessage, now: datetime) -> Wait | None:
+    def held(self, message: QueuedMessage, now: datetime, *, blow: bool = True) -> Wait | None:
         msisdn, parts = Msisdn(message.msisdn), message.parts
         key = text_key(message.text)
         wait = self._repeats.next_allowed(message.message_class, message.msisdn, key, now)
         if wait is None and self._prefixes is not None:
             wait = self._prefixes.next_allowed(msisdn, parts, now)
         if wait is None and self.fuse is not None:
-            wait = self.fuse.next_allowed(msisdn, parts, now)
+            fuse = self.fuse
+            wait = fuse.next_allowed(msisdn, parts, now) if blow else fuse.would_hold(msisdn, parts, now)
         return wait
 
     def note(self, message: QueuedMessage, at: datetime) -> None:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable
 from datetime import datetime
 
 from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.orm import Session
 
-from host_controller.messaging.board import Board
-from host_controller.messaging.queue import QueuedMessage
 from host_controller.rules.sticky import Sticky, StickyRule, is_kept
+from host_controller.rules.waiting import Wait
 from host_controller.store.models import RecipientRecord
 
+WaitOf = Callable[[int], tuple[Wait | None, datetime | None] | None]
 _AT = RecipientRecord.last_at.type
 _FIND = select(RecipientRecord.sim_id, RecipientRecord.last_at).where(RecipientRecord.msisdn == bindparam("number"))
 _CHANGE = (
@@ -29,20 +29,17 @@ def find(session: Session, msisdn: str) -> Sticky | None:
     return Sticky(row[0], row[1]) if row else None
 
 
-def may_take(
-    session: Session,
-    message: QueuedMessage,
-    sim_ids: Collection[int],
-    board: Board,
-    rule: StickyRule,
-    now: datetime,
-) -> bool:
-    """Say whether one of these SIMs may write to the recipient, or should leave it to the SIM that it knows."""
-    known = find(session, message.msisdn)
-    if known is None or known.sim_id in sim_ids:
-        return True
-    standing = board.standing(known.sim_id)
-    return not is_kept(known, rule, standing.wait, standing.away_since, now)
+def kept_sim(session: Session, msisdn: str, rule: StickyRule, wait_of: WaitOf, now: datetime) -> int | None:
+    """Give the SIM that a message to the number must leave from; None where any may take it.
+
+    `wait_of` says what holds a SIM, and since when it takes nothing at all; None of one that may not take the message.
+    """
+    known = find(session, msisdn)
+    found = wait_of(known.sim_id) if known else None
+    if known is None or found is None:
+        return None
+    wait, away_since = found
+    return known.sim_id if is_kept(known, rule, wait, away_since, now) else None
 
 
 def remember(session: Session, msisdn: str, sim_id: int, now: datetime) -> None:

@@ -22,7 +22,6 @@ from host_controller.messaging.sim_choice import SimChoice
 from host_controller.messaging.taking import Blown, Idle, Taking
 from host_controller.messaging.unproven import UnprovenAttempt
 from host_controller.rules.ledger import Use
-from host_controller.rules.limits import most_unconfirmed
 from host_controller.rules.states import AttemptState, Evidence
 from host_controller.rules.timings import Timings
 from host_controller.rules.waiting import Wait
@@ -73,9 +72,6 @@ class Sending:
         self._choice = choice
         self._taking = Taking(dispatcher, enrolled, choice, actor)
         self._timings = timings
-        # What the proof of such a phone cannot tell apart must not be in its hands at once.
-        pace = sum(sim.parts_per_minute for sim in enrolled.usable_sims)
-        self._most_unproven = 1 if enrolled.proof_is_singular else most_unconfirmed(pace)
         self._clock = clock
         self._actor = actor
         self.is_blocked = False
@@ -91,7 +87,7 @@ class Sending:
         # These looks spare a hundred lanes the wait for the only writer.
         waiting = self._hands.open
         # While the last one ended without proof, one more at a time is enough to find out.
-        if len(waiting) >= (self._most_unproven if self._hands.is_trusted else 1):
+        if len(waiting) >= (self._enrolled.most_unproven if self._hands.is_trusted else 1):
             return Full()
         blocked = self._taking.blocked(self._clock(), usable_slots)
         self.is_blocked = isinstance(blocked, Wait)

@@ -98,7 +98,7 @@ class PhoneSession:
             services.store, hands, services.inbox, services.timings, services.clock, actor
         )
         ledgers = PhoneLedgers(services.store, enrolled, services.settings, services.clock())
-        phone.update(spent=ledgers.spent)
+        phone.update(spent=ledgers.spent, next_allowed=ledgers.next_allowed)
         choice = SimChoice(enrolled, ledgers)
         self._sending = Sending(
             services.store, services.dispatcher, hands, enrolled, choice, services.timings, services.clock, actor
@@ -248,7 +248,7 @@ class PhoneSession:
             self._phone.update(waiting_for=reason, waiting_until=until)
         dispatcher, sim_ids = self._services.dispatcher, self._sim_ids
         has_bound = dispatcher.queue.has_own(self._enrolled.phone_id, sim_ids)
-        dispatcher.board.post(sim_ids, wait, has_bound=has_bound)
+        dispatcher.board.post(sim_ids, wait, has_bound=has_bound, recipients=self._enrolled.recipients)
 
     def leave(self) -> None:
         """It sends nothing more: its messages need not wait for it."""

@@ -19,9 +19,11 @@ from host_controller.errors import (
     OptedOutError,
     RefConflictError,
     TooManyPartsError,
+    UnroutableError,
 )
 from host_controller.messaging.batches import BatchDraft, check_name
 from host_controller.messaging.membership import Membership
+from host_controller.messaging.reach import NEVER_WORDS, Letter, Reach
 from host_controller.messaging.transitions import note_accepted
 from host_controller.rules.classes import MessageClass
 from host_controller.rules.destinations import destination_refusal, short_number_refusal
@@ -29,7 +31,7 @@ from host_controller.rules.lifetime import Window, lifetime
 from host_controller.rules.plain_mobiles import is_plain_mobile
 from host_controller.rules.states import MessageState
 from host_controller.rules.waiting import WaitReason
-from host_controller.settings import MessageSettings
+from host_controller.settings import MessageSettings, Settings
 from host_controller.store.bulk import insert_rows, next_ids, rows_in
 from host_controller.store.models import MessageRecord
 from host_controller.store.store import Store
@@ -93,12 +95,21 @@ class Checked:
 
 
 def submit(
-    store: Store, settings: MessageSettings, drafts: Sequence[Draft], *, now: datetime, actor: str
+    store: Store,
+    settings: MessageSettings,
+    drafts: Sequence[Draft],
+    *,
+    now: datetime,
+    actor: str,
+    rack: Settings | None = None,
 ) -> list[Accepted | Rejected]:
-    """Accept or reject each draft by itself, in order. What is accepted survives a crash from here on."""
+    """Accept or reject each draft by itself, in order. What is accepted survives a crash from here on.
+
+    With `rack`, the settings of the whole rack, what no phone of it could ever take is rejected too.
+    """
     checked = [check(draft, settings) for draft in drafts]
     failpoint("submit.before")
-    outcomes = store.write(lambda session: accept_all(session, settings, checked, now=now, actor=actor))
+    outcomes = store.write(lambda session: accept_all(session, settings, checked, now=now, actor=actor, rack=rack))
     failpoint("submit.after")
     return outcomes
 
@@ -151,6 +162,7 @@ def accept_all(
     *,
     now: datetime,
     actor: str,
+    rack: Settings | None = None,
 ) -> list[Accepted | Rejected]:
     """Queue what may be sent, in the caller's transaction; opted-out numbers are refused here.
 
@@ -160,6 +172,7 @@ def accept_all(
     refused = opted_out(session, [item.msisdn.e164 for item in good])
     known = _known_refs(session, [item.draft.ref for item in good if item.draft.ref is not None])
     membership = Membership(session, [item.draft.batch for item in good if item.draft.batch], now=now, actor=actor)
+    reach = Reach(session, rack) if rack else None
     rows: list[dict[str, Any]] = []
     verdicts: list[Rejected | _Place] = []
     for item in checked:
@@ -172,7 +185,7 @@ def accept_all(
             verdicts.append(place if place.holds(item) else _REF_CONFLICT)
             continue
         try:
-            rows.append(_row(item, settings, membership, refused, now))
+            rows.append(_row(item, settings, membership, refused, reach, now))
         except ControllerError as error:
             verdicts.append(_rejected(error))
             continue
@@ -214,7 +227,12 @@ def _known_refs(session: Session, refs: Sequence[str]) -> dict[str, _Place]:
 
 
 def _row(
-    item: Checked, settings: MessageSettings, membership: Membership, refused: Collection[str], now: datetime
+    item: Checked,
+    settings: MessageSettings,
+    membership: Membership,
+    refused: Collection[str],
+    reach: Reach | None,
+    now: datetime,
 ) -> dict[str, Any]:
     """Give the row of a new message. Raises ControllerError where there must be none."""
     draft = item.draft
@@ -224,7 +242,12 @@ def _row(
     terms = membership.terms(asked)
     ttl = default_ttl(settings, terms.message_class) if draft.ttl_s is None else timedelta(seconds=draft.ttl_s)
     life = lifetime(terms.window, ttl, now)
+    letter = Letter(item.msisdn.e164, terms.message_class, item.part_count, draft.only_phone_id, draft.only_sim_id)
+    _check_reach(reach, letter)  # a refused message makes no batch
     batch_id, batch_sim_id = membership.join(asked) if draft.batch else (None, None)
+    if draft.only_sim_id is None and batch_sim_id is not None:
+        letter = replace(letter, only_sim_id=batch_sim_id)
+        _check_reach(reach, letter)
     return {
         "uid": secrets.randbits(_UID_BITS),
         "ref": draft.ref,
@@ -234,14 +257,21 @@ def _row(
         "state": MessageState.QUEUED,
         "batch_id": batch_id,
         "message_class": terms.message_class,
-        "only_phone_id": draft.only_phone_id,
-        "only_sim_id": batch_sim_id if draft.only_sim_id is None else draft.only_sim_id,
+        "only_phone_id": letter.only_phone_id,
+        "only_sim_id": letter.only_sim_id,
         "not_before": life.not_before,
         "waiting_for": None if life.not_before is None else WaitReason.NOT_BEFORE,
         "expires_at": life.not_after,
         "created_at": now,
         "changed_at": now,
     }
+
+
+def _check_reach(reach: Reach | None, letter: Letter) -> None:
+    """Raise UnroutableError where no phone could ever take the message."""
+    reason = reach.never(letter) if reach else None
+    if reason is not None:
+        raise UnroutableError(reason, NEVER_WORDS[reason])
 
 
 def _insert(session: Session, rows: Sequence[dict[str, Any]], *, now: datetime, actor: str) -> list[int]:

@@ -94,11 +94,13 @@ class Taking:
             if held is not None:
                 aside[message] = held
                 continue
-            if (message.msisdn, message.text) in in_hands or not self._may_take(session, message, now):
+            if (message.msisdn, message.text) in in_hands or not self._may_take(message, now):
                 continue
-            sim = self._choice.choose(
-                message.parts, message.message_class, message.msisdn, now, slots, message.only_sim_id
-            )
+            kept_sim_id = self._kept_sim(session, message, now, slots)
+            if kept_sim_id is not None and kept_sim_id not in self.sim_ids:
+                continue
+            only_sim_id = message.only_sim_id or kept_sim_id
+            sim = self._choice.choose(message.parts, message.message_class, message.msisdn, now, slots, only_sim_id)
             if isinstance(sim, Wait):
                 waits.append(sim)
                 if sim.reason in _ROOM and now - message.created_at > PATIENCE:
@@ -141,7 +143,7 @@ class Taking:
             return Wait(None, hold.wait_reason)
         return self._shared.rules.held(session, message, now)
 
-    def _may_take(self, session: Session, message: QueuedMessage, now: datetime) -> bool:
+    def _may_take(self, message: QueuedMessage, now: datetime) -> bool:
         """Say whether the message is for this phone."""
         if message.expires_at is not None and message.expires_at <= now:
             return False  # it is about to be closed
@@ -150,10 +152,30 @@ class Taking:
         if message.only_sim_id is not None and message.only_sim_id not in self.sim_ids:
             return False
         recipients_filter = self._enrolled.recipients
-        if recipients_filter is not EVERYBODY and not is_match(recipients_filter, self._shared.rules.facts(message)):
-            return False
+        return recipients_filter is EVERYBODY or is_match(recipients_filter, self._shared.rules.facts(message))
+
+    def _kept_sim(self, session: Session, message: QueuedMessage, now: datetime, slots: frozenset[int]) -> int | None:
+        """The SIM that the recipient knows, where the message must leave from it; None for any."""
         rule = self._shared.sticky
-        return rule is None or recipients.may_take(session, message, self.sim_ids, self._shared.board, rule, now)
+        if rule is None or message.only_sim_id is not None:
+            return None
+
+        def wait_of(sim_id: int) -> tuple[Wait | None, datetime | None] | None:
+            if sim_id not in self.sim_ids:
+                return self._elsewhere(message, sim_id)
+            found = self._choice.choose(message.parts, message.message_class, message.msisdn, now, slots, sim_id)
+            return (found if isinstance(found, Wait) else None), None
+
+        return recipients.kept_sim(session, message.msisdn, rule, wait_of, now)
+
+    def _elsewhere(self, message: QueuedMessage, sim_id: int) -> tuple[Wait | None, datetime | None] | None:
+        """What holds a SIM of another phone, and since when it is away; None where the message is not for it."""
+        standing = self._shared.board.standing(sim_id)
+        if message.only_phone_id is not None or not is_match(standing.recipients, self._shared.rules.facts(message)):
+            return None
+        if standing.away_since is None:
+            return standing.wait, None
+        return Wait(None, WaitReason.NO_PHONE), standing.away_since
 
     def _note(self, session: Session, message: QueuedMessage, sim: RackSim, now: datetime) -> None:
         self._shared.rules.note(session, message, now)

@@ -103,6 +103,12 @@ def place_of(msisdn: Msisdn, home_zone: ZoneInfo) -> Place:
     return Place(region, tuple(zone for zone in zones if zone is not None) or (home_zone,))
 
 
+@lru_cache(maxsize=65_536)
+def region_of(e164: str) -> str:
+    """The country of a number, as `place_of` gives it; empty where none is known."""
+    return phonenumbers.region_code_for_number(phonenumbers.parse(e164)) or ""
+
+
 def next_moment(
     rules: QuietRules, message_class: MessageClass, place: Place, window: MessageWindow, now: datetime
 ) -> Wait | None:

@@ -87,11 +87,15 @@ class SpendFuse:
 
     def next_allowed(self, msisdn: Msisdn, parts: int, now: datetime) -> Wait | None:
         """Say that the fuse holds a message; it blows where the message would pass the limit, and stays so."""
-        if self.blown is None:
-            spent, cost = self.spent(now), self.limit.cost(msisdn, parts)
-            if spent + cost <= self.limit.limit:
-                return None
-            self.blown = Blown(now, spent, cost, self.limit)
+        wait = self.would_hold(msisdn, parts, now)
+        if wait is not None and self.blown is None:
+            self.blown = Blown(now, self.spent(now), self.limit.cost(msisdn, parts), self.limit)
+        return wait
+
+    def would_hold(self, msisdn: Msisdn, parts: int, now: datetime) -> Wait | None:
+        """Say the same for who only wonders: nothing blows of it."""
+        if self.blown is None and self.spent(now) + self.limit.cost(msisdn, parts) <= self.limit.limit:
+            return None
         return Wait(None, WaitReason.SPEND_FUSE)
 
     def release(self) -> None:

@@ -26,8 +26,9 @@ class MessageState(StrEnum):
 
 _S = MessageState
 TRANSITIONS: dict[MessageState, frozenset[MessageState]] = {
-    # To sent where an earlier attempt, after which it was queued again, turns out to have left.
-    _S.QUEUED: frozenset({_S.SUBMITTING, _S.CANCELLED, _S.EXPIRED, _S.SENT}),
+    # To sent where an earlier attempt, after which it was queued again, turns out to have left; to failed where no
+    # phone of the rack could ever take it any more.
+    _S.QUEUED: frozenset({_S.SUBMITTING, _S.CANCELLED, _S.EXPIRED, _S.SENT, _S.FAILED}),
     # Back to queued only with proof that nothing left.
     _S.SUBMITTING: frozenset({_S.SENT, _S.FAILED, _S.UNKNOWN, _S.QUEUED}),
     # To sent or failed by late evidence; to queued only by a person or an explicit policy.
@@ -88,6 +89,8 @@ class FailureCode(StrEnum):
     """A person or a policy has closed an unknown one."""
     WITHDRAWN = "withdrawn"
     """A person has cancelled it, with the rest of its batch."""
+    UNROUTABLE = "unroutable"
+    """The rack was changed, and none of its phones could ever take it any more."""
 
 
 def check_transition(old: MessageState, new: MessageState) -> None:

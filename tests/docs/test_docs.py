@@ -13,6 +13,9 @@ from device_drivers.simulator.faults import KINDS
 from host_controller.cli import cli
 from host_controller.cli.simulate import simulate
 from host_controller.events import Bells
+from host_controller.fleet.enrolment import FILTER_FIELDS
+from host_controller.messaging.reach import NEVER_WORDS
+from host_controller.rules.waiting import NeverReason, WaitReason
 from host_controller.settings import Settings, load_settings, setting_names
 from host_controller.store.models import table_columns
 from host_controller.wiring import make_api_app, utc_now
@@ -97,6 +100,18 @@ def test_every_fault_of_the_fake_odoo(kind):
 @pytest.mark.parametrize("option", [parameter.opts[0] for parameter in simulate.params])
 def test_every_option_of_the_simulator(option):
     assert option in doc("simulator.md")
+
+
+@pytest.mark.parametrize("name", [*WaitReason, *FILTER_FIELDS])
+def test_every_reason_to_wait_and_every_field_of_a_filter(name):
+    assert f"| `{name}` |" in doc("dispatch.md")
+
+
+@pytest.mark.parametrize("reason", NeverReason)
+def test_every_reason_never_to_go(reason):
+    assert f"`{reason}`" in doc("dispatch.md").split("## Why does it wait?")[0]
+    assert f"`{reason}`" in doc("api.md")
+    assert reason in NEVER_WORDS
 
 
 def test_links_lead_somewhere():

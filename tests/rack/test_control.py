@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import func, select
 
 from host_controller.errors import ConfigError, UnknownPhoneError, UnknownTargetError
+from host_controller.messaging.freeing import free_resumed
 from host_controller.messaging.held import list_held
 from host_controller.messaging.holds import HoldKind, Scope
+from host_controller.messaging.queue import look_anew
+from host_controller.messaging.submit import Draft, submit
 from host_controller.rules.states import MessageState
-from host_controller.store.models import AttemptRecord
+from host_controller.store.models import AttemptRecord, MessageRecord
 from host_controller.wiring import utc_now
 
 DRAFTS = [(f"+42077712{n:04d}", f"Zpráva {n}") for n in range(60)]
@@ -154,3 +157,36 @@ def test_what_is_not_there(rack, scope, name, error):
         rack.control.hold(scope, name, HoldKind.PAUSED, "a test", "anna")
     with pytest.raises(error):
         rack.control.release(scope, name, "anna")
+
+
+def test_a_batch_that_is_resumed_goes_on(rack, fake_phone):
+    batch = {"batch": "autumn"}
+    drafts = [Draft(number, text, **batch) for number, text in DRAFTS[:5]]
+    rack.control.hold(Scope.RACK, None, HoldKind.PAUSED, "wait", "anna")
+    submit(rack.store, rack.settings.messages, drafts, now=utc_now(), actor="test")
+    rack.control.hold(Scope.BATCH, "autumn", HoldKind.PAUSED, "the client calls back", "anna")
+    rack.control.release(Scope.RACK, None, "anna")
+    phone = fake_phone()
+    rack.plug_in(phone)
+    rack.submit(DRAFTS[6])
+    rack.wait_until(lambda: len(phone.air) == 1)
+    assert {rack.message(message_id).waiting_for for message_id in range(1, 6)} == {"batch_paused"}
+    rack.control.release(Scope.BATCH, "autumn", "anna")
+    assert set(rack.wait_settled()) == {MessageState.SENT}
+
+
+def test_what_rules_have_put_aside_is_looked_at_again_at_a_start(rack, fake_phone):
+    rack.control.hold(Scope.RACK, None, HoldKind.PAUSED, "wait", "anna")
+    ids = rack.submit(*DRAFTS[:4])
+    reasons = ["quiet_hours", "batch_paused", "not_before", "retry"]
+    later = utc_now() + timedelta(hours=1)
+
+    def put_aside(session):
+        for message_id, reason in zip(ids, reasons, strict=True):
+            message = session.get_one(MessageRecord, message_id)
+            message.waiting_for, message.not_before = reason, later
+
+    rack.store.write(put_aside)
+    look_anew(rack.store)
+    free_resumed(rack.store, rack.holds)
+    assert [rack.message(message_id).waiting_for for message_id in ids] == [None, None, "not_before", "retry"]

@@ -73,9 +73,7 @@ def _add_columns_of_message() -> None:
     for column, table in (("batch_id", "batch"), ("only_phone_id", "phone")):
         constraint = f"CONSTRAINT fk_message_{column} REFERENCES {table} (id)"
         op.execute(f"ALTER TABLE message ADD COLUMN {column} INTEGER {constraint}")
-    op.add_column(
-        "message", sa.Column("message_class", sa.String(16), nullable=False, server_default="transactional")
-    )
+    op.add_column("message", sa.Column("message_class", sa.String(16), nullable=False, server_default="transactional"))
     op.add_column("message", sa.Column("waiting_for", sa.String(16)))
     op.add_column("message", sa.Column("expires_at", _TIME))
     op.execute("UPDATE message SET waiting_for = 'retry' WHERE state = 'queued' AND not_before IS NOT NULL")

@@ -1,0 +1,109 @@
+"""Whether any phone of the rack could ever take a message, by what is on record of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session, joinedload
+
+from device_drivers.base import SendGuard
+from host_controller.fleet.enrolment import FILTER_FIELDS
+from host_controller.fleet.sim_limits import limits_of, rack_sim
+from host_controller.rules.choice import QueuedMessage, SimView, never
+from host_controller.rules.classes import MessageClass
+from host_controller.rules.limits import Reserve
+from host_controller.rules.quiet_hours import region_of
+from host_controller.rules.recipient_filter import EVERYBODY, Facts, Node, parse_filter
+from host_controller.rules.waiting import NeverReason
+from host_controller.settings import Settings
+from host_controller.store.models import PhoneRecord, SimRecord
+
+NEVER_WORDS = {
+    NeverReason.NO_SUCH_PHONE: "the phone that it must leave from is not in the rack",
+    NeverReason.NO_SUCH_SIM: "the SIM that it must leave from is not in the rack",
+    NeverReason.CONTRADICTION: "the SIM that it must leave from is not in the phone that it must leave from",
+    NeverReason.NO_MATCH: "the recipient filter of every phone that it may leave from is against its recipient; see"
+    " `smsrack phones filter`",
+    NeverReason.TOO_LONG: "it has more parts than any SIM that it may leave from ever sends of its class; see"
+    " `smsrack phones limit`",
+}
+# Whether a message could ever go does not depend on its age.
+_NO_TIME = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A message, as far as it matters who could take it."""
+
+    msisdn: str
+    message_class: MessageClass
+    parts: int
+    only_phone_id: int | None = None
+    only_sim_id: int | None = None
+
+
+def facts_of(msisdn: str, message_class: MessageClass, parts: int) -> Facts:
+    """What is known of a message and its recipient, for the filters of phones; see FILTER_FIELDS."""
+    return {"number": msisdn, "country": region_of(msisdn), "class": message_class.value, "parts": parts}
+
+
+def filter_of(phone: PhoneRecord) -> Node:
+    """Whom a phone may write to, as its record says."""
+    return parse_filter(phone.recipient_filter, FILTER_FIELDS) if phone.recipient_filter else EVERYBODY
+
+
+class Reach:
+    """The SIMs on record, in the transaction of one call. What it is not asked for it does not read.
+
+    With `absent`, SIMs count too that are not in their phone at the moment: what waits for one of them may still go.
+    """
+
+    def __init__(self, session: Session, settings: Settings, *, absent: bool = False) -> None:
+        self._session = session
+        self._settings = settings
+        self._is_there = [PhoneRecord.removed_at.is_(None), *(() if absent else (SimRecord.active,))]
+        self._sims: list[SimView] | None = None
+        self._rooms: tuple[bool, int | None] | None = None
+
+    def never(self, letter: Letter) -> NeverReason | None:
+        """Say why none of the SIMs could ever take a message; None where one could, or will when a phone comes."""
+        is_bound = letter.only_phone_id is not None or letter.only_sim_id is not None
+        if not is_bound and self.takes_all(letter.message_class, letter.parts):
+            return None
+        only_sims = None if letter.only_sim_id is None else frozenset((letter.only_sim_id,))
+        facts = facts_of(letter.msisdn, letter.message_class, letter.parts)
+        message = QueuedMessage(
+            0, letter.message_class, _NO_TIME, letter.parts, letter.msisdn, facts, letter.only_phone_id, only_sims
+        )
+        found = never(message, self.sims())
+        return found.reason if found else None
+
+    def takes_all(self, message_class: MessageClass, parts: int) -> bool:
+        """Say by one small question whether no filter, and no limit of any SIM, can ever be against such a message."""
+        if self._rooms is None:
+            caps = (SimRecord.parts_per_hour, SimRecord.parts_per_day, SimRecord.parts_per_month)
+            query = select(func.count(PhoneRecord.recipient_filter), *map(func.min, caps)).select_from(SimRecord)
+            filters, *least = self._session.execute(query.join(PhoneRecord).where(*self._is_there)).one()
+            self._rooms = filters > 0, min((cap for cap in least if cap is not None), default=None)
+        has_filters, least_cap = self._rooms
+        if has_filters or least_cap is None:
+            return not has_filters
+        reserve = self._settings.reserve
+        kept = Reserve(reserve.otp_percent, reserve.transactional_percent).of(least_cap)[message_class.rank]
+        return parts <= least_cap - kept
+
+    def sims(self) -> list[SimView]:
+        """Every SIM, with its limits and the filter of its phone."""
+        if self._sims is None:
+            query = select(SimRecord).join(PhoneRecord).where(*self._is_there).options(joinedload(SimRecord.phone))
+            records = self._session.scalars(query.order_by(SimRecord.id)).all()
+            filters = {phone.id: filter_of(phone) for phone in {record.phone for record in records}}
+            self._sims = [_view(record, filters[record.phone_id], self._settings) for record in records]
+        return self._sims
+
+
+def _view(record: SimRecord, recipients: Node, settings: Settings) -> SimView:
+    guard = SendGuard(record.phone.guard_max_parts, record.phone.guard_interval_s)
+    return SimView(record.id, record.phone_id, limits_of(rack_sim(record), guard, settings), recipients)

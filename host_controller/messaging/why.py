@@ -1,0 +1,297 @@
+"""Why a message waits: the reason, the rule behind it, until when, and how every SIM stands towards it.
+
+What the lanes decide they decide by the same rules; nothing here changes anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import TextClause, and_, func, select
+from sqlalchemy.orm import Session
+
+from host_controller.errors import StoreError
+from host_controller.fleet.phone import PhoneView
+from host_controller.fleet.rack import Rack
+from host_controller.messaging import recipients
+from host_controller.messaging.dispatcher import Dispatcher
+from host_controller.messaging.queue import QueuedMessage
+from host_controller.messaging.rack_rules import RackRules
+from host_controller.messaging.reach import NEVER_WORDS, facts_of
+from host_controller.messaging.standings import Standing, Standings
+from host_controller.messaging.why_words import held_words, sim_words
+from host_controller.rules import choice
+from host_controller.rules.choice import Never, SimView, choose_sim, may_take
+from host_controller.rules.classes import MessageClass
+from host_controller.rules.configured import sticky_rule
+from host_controller.rules.forecast import SimForecast, gone_at
+from host_controller.rules.ledger import left_of
+from host_controller.rules.states import MessageState
+from host_controller.rules.waiting import Wait, WaitReason
+from host_controller.settings import Settings
+from host_controller.store.models import READY_FREE, READY_OF_PHONE, READY_OF_SIM, MessageRecord
+from host_controller.store.store import Store
+
+_ENDED = {
+    MessageState.SUBMITTING: "it waits no more: a phone has it in its hands, and its proof is still to come",
+    MessageState.SENT: "it waits no more: it is sent",
+    MessageState.FAILED: "it waits no more: it has failed",
+    MessageState.UNKNOWN: "it may have been sent, or not; `smsrack settle` closes it",
+    MessageState.CANCELLED: "it waits no more: it was cancelled",
+    MessageState.EXPIRED: "it waits no more: it has expired",
+}
+_NOTHING_RUNS = "no daemon runs, start it with `smsrack run`"
+_NO_PHONE = "no phone is in the rack; plug one in and run `smsrack phones enrol SERIAL`"
+
+
+@dataclass(frozen=True)
+class SimLine:
+    """How one SIM stands towards a message."""
+
+    sim_id: int
+    phone: str
+    slot_index: int
+    reason: WaitReason | None
+    """None where it could take it now."""
+    until: datetime | None
+    words: str
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why a message waits."""
+
+    message_id: int
+    state: MessageState
+    running: bool
+    """Whether a daemon runs."""
+    reason: WaitReason | None
+    """None where nothing holds it: it goes when its turn comes; also where it waits no more."""
+    until: datetime | None
+    """When what holds it ends; None where nobody can tell."""
+    words: str
+    """The rule that holds it, with its figures."""
+    sims: tuple[SimLine, ...] = ()
+    """Of the SIMs that it is not kept from by who asked for it; none where something holds it on every SIM."""
+    ahead: int | None = None
+    """Messages that go before it, where its turn is all that counts."""
+    expected_at: datetime | None = None
+    """About when it goes; None where nobody can tell."""
+
+
+class Why:
+    """Answers for one rack, with its lanes or, where no daemon runs, by the record alone."""
+
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        rack: Rack | None,
+        dispatcher: Dispatcher | None,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._store = store
+        self._settings = settings
+        self._rack = rack
+        self._dispatcher = dispatcher
+        self._clock = clock
+
+    def of_message(self, message_id: int) -> Explanation | None:
+        """Explain one message; None where there is none."""
+        with self._store.reading() as session:
+            message = session.get(MessageRecord, message_id)
+            if message is None:
+                return None
+            if message.state != MessageState.QUEUED:
+                state = MessageState(message.state)
+                return Explanation(message_id, state, self._rack is not None, None, None, _ENDED[state])
+            return self.explain(session, message, self.standings(session))
+
+    def standings(self, session: Session) -> Standings:
+        """Give how the SIMs stand now."""
+        phones: Sequence[PhoneView] | None = self._rack.phones() if self._rack else None
+        board = self._dispatcher.board if self._dispatcher else None
+        return Standings(session, self._settings, phones, board, self._clock())
+
+    def explain(self, session: Session, message: MessageRecord, standings: Standings) -> Explanation:
+        """Explain a message that is queued."""
+        now = self._clock()
+        row = on_record(
+            restored=message.restored, waiting_for=message.waiting_for, not_before=message.not_before, now=now
+        )
+        held = row or self._rules_say(session, message, now)
+        if held is not None:
+            words = held_words(session, self._settings, message, held.reason, now)
+            return self._answer(message, held, words, expected_at=held.until)
+        return self._by_sims(session, message, standings, now)
+
+    def _by_sims(self, session: Session, record: MessageRecord, standings: Standings, now: datetime) -> Explanation:
+        message, rule = _as_chosen(session, record), sticky_rule(self._settings.sticky)
+        sims = [each.sim for each in standings.all]
+        asked = standings.asker(record.msisdn, record.text)
+        # What a SIM's limits said a moment ago they must say again: one answer for the lines and the choice.
+        said = {sim.sim_id: asked(sim, message) for sim in sims}
+
+        def allowed(sim: SimView, _: choice.QueuedMessage) -> Wait | None:
+            return said[sim.sim_id]
+
+        found = choose_sim(message, sims, allowed, now, rule)
+        lines = tuple(self._line(each, message, said[each.sim.sim_id], found, standings) for each in standings.all)
+        lines = tuple(line for line in lines if _is_meant(message, standings.by_id[line.sim_id].sim))
+        if isinstance(found, Never):
+            wait, words = Wait(None, WaitReason.NO_ROUTE), f"no phone can take it: {NEVER_WORDS[found.reason]}"
+            return self._answer(record, wait, words, lines)
+        free = [standings.by_id[sim.sim_id] for sim in sims if may_take(message, sim) and sim.held is None]
+        ahead, parts = _ahead(session, record)
+        gone = _forecast(free, parts + record.part_count, message.message_class, now)
+        if isinstance(found, SimView):
+            words = f"nothing holds it; {ahead} messages go before it" if ahead else "nothing holds it; it goes next"
+            return self._answer(record, None, words, lines, ahead=ahead, expected_at=gone)
+        words = _chosen_words(found, lines, has_sims=bool(sims))
+        expected_at = None if found.until is None else max(gone or found.until, found.until)
+        return self._answer(record, found, words, lines, ahead=ahead, expected_at=expected_at)
+
+    def _answer(
+        self,
+        message: MessageRecord,
+        wait: Wait | None,
+        words: str,
+        lines: tuple[SimLine, ...] = (),
+        *,
+        ahead: int | None = None,
+        expected_at: datetime | None = None,
+    ) -> Explanation:
+        if expected_at is not None and message.expires_at is not None and message.expires_at <= expected_at:
+            words = f"{words}; it will have expired by then"
+        if self._rack is None:
+            words = words if _NOTHING_RUNS in words else f"{_NOTHING_RUNS}; by what is on record: {words}"
+            expected_at = None
+        reason, until = (wait.reason, wait.until) if wait else (None, None)
+        state = MessageState(message.state)
+        running = self._rack is not None
+        return Explanation(message.id, state, running, reason, until, words, lines, ahead, expected_at)
+
+    def _line(
+        self,
+        standing: Standing,
+        message: choice.QueuedMessage,
+        said: Wait | None,
+        found: SimView | Wait | Never,
+        standings: Standings,
+    ) -> SimLine:
+        wait = standing.sim.held or said
+        known = standings.by_id.get(message.sticky.sim_id) if message.sticky else None
+        if not may_take(message, standing.sim):
+            wait = Wait(None, WaitReason.NO_ROUTE)
+        elif wait is None and isinstance(found, Wait) and found.reason is WaitReason.STICKY:
+            wait = Wait(found.until, WaitReason.STICKY)
+        if wait is None:
+            words, reason, until = "it may take it now", None, None
+        else:
+            held = standing.sim.held is not None and wait is standing.sim.held
+            words = standing.words if held else sim_words(standing, wait.reason, message, known)
+            reason, until = wait.reason, wait.until
+        return SimLine(standing.sim.sim_id, standing.phone, standing.slot_index, reason, until, words)
+
+    def _rules_say(self, session: Session, message: MessageRecord, now: datetime) -> Wait | None:
+        """What the rules of the whole rack say, where no lane has asked them yet."""
+        asked = _as_queued(message)
+        if self._dispatcher is None:
+            return RackRules(self._settings, self._clock).would_hold(session, asked, now)
+        rules = self._dispatcher.rules
+        try:
+            # They are the writer's: nobody else may look into what it counts.
+            return self._store.write(lambda writing: rules.would_hold(writing, asked, now))
+        except StoreError:
+            return None
+
+
+def on_record(*, restored: bool, waiting_for: str | None, not_before: datetime | None, now: datetime) -> Wait | None:
+    """What holds a queued message by its own row."""
+    if restored:
+        return Wait(None, WaitReason.RESTORED)
+    if waiting_for is None or (not_before is not None and not_before <= now):
+        return None
+    return Wait(not_before, WaitReason(waiting_for))
+
+
+def _as_queued(message: MessageRecord) -> QueuedMessage:
+    return QueuedMessage(
+        message.id,
+        message.uid,
+        message.msisdn,
+        message.text,
+        message.part_count,
+        MessageClass(message.message_class),
+        message.created_at,
+        message.batch_id,
+        message.only_phone_id,
+        message.only_sim_id,
+        message.expires_at,
+        0,
+    )
+
+
+def _as_chosen(session: Session, message: MessageRecord) -> choice.QueuedMessage:
+    message_class = MessageClass(message.message_class)
+    return choice.QueuedMessage(
+        message.id,
+        message_class,
+        message.created_at,
+        message.part_count,
+        message.msisdn,
+        facts_of(message.msisdn, message_class, message.part_count),
+        message.only_phone_id,
+        None if message.only_sim_id is None else frozenset((message.only_sim_id,)),
+        recipients.find(session, message.msisdn),
+    )
+
+
+def _is_meant(message: choice.QueuedMessage, sim: SimView) -> bool:
+    """Whether who asked for the message left it to this SIM."""
+    is_phone = message.only_phone_id in (None, sim.phone_id)
+    return is_phone and (message.only_sim_ids is None or sim.sim_id in message.only_sim_ids)
+
+
+def _chosen_words(wait: Wait, lines: Sequence[SimLine], *, has_sims: bool) -> str:
+    """What the shortest wait is, and of which SIM."""
+    if not has_sims:
+        return _NO_PHONE
+    line = next((line for line in lines if (line.reason, line.until) == (wait.reason, wait.until)), None)
+    if line is None:
+        return f"it waits: {wait.reason.replace('_', ' ')}"
+    if wait.reason is WaitReason.STICKY:
+        return f"{line.words}; it waits for that"
+    return f"SIM {line.slot_index + 1} of {line.phone}: {line.words}"
+
+
+def _ahead(session: Session, message: MessageRecord) -> tuple[int, int]:
+    """How many messages that are ready go before one, and their parts: for any SIM, and for the same one."""
+    above = [each.value for each in MessageClass if each.rank < MessageClass(message.message_class).rank]
+    before = MessageRecord.id < message.id
+
+    def count(place: TextClause, *conditions: object) -> tuple[int, int]:
+        query = select(func.count(), func.coalesce(func.sum(MessageRecord.part_count), 0)).select_from(MessageRecord)
+        messages, parts = session.execute(query.where(place, *conditions)).one()  # type: ignore[arg-type]
+        return messages, int(parts)
+
+    kind = MessageRecord.message_class
+    found = [count(READY_FREE, and_(kind == message.message_class, before))]
+    found += [count(READY_FREE, kind == name) for name in above]
+    is_before = MessageRecord.message_class.in_(above) | and_(kind == message.message_class, before)
+    if message.only_sim_id is not None:
+        found.append(count(READY_OF_SIM, MessageRecord.only_sim_id == message.only_sim_id, is_before))
+    if message.only_phone_id is not None:
+        found.append(count(READY_OF_PHONE, MessageRecord.only_phone_id == message.only_phone_id, is_before))
+    return sum(messages for messages, _ in found), sum(parts for _, parts in found)
+
+
+def _forecast(free: Sequence[Standing], parts: int, message_class: MessageClass, now: datetime) -> datetime | None:
+    sims = [
+        SimForecast(each.sim.limits, left_of(each.sim.limits, each.spent, message_class), message_class.rank)
+        for each in free
+        if each.spent is not None
+    ]
+    return gone_at(sims, parts, now) if sims else None

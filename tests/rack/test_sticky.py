@@ -1,0 +1,94 @@
+"""The same SIM for the same recipient, with real lanes: also within a phone, and not for ever."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from device_drivers.base import Sim
+from host_controller.fleet.phone import PhoneStatus
+from host_controller.messaging.submit import Draft, submit
+from host_controller.rules.states import MessageState
+from host_controller.store.models import RecipientRecord
+from host_controller.wiring import utc_now
+
+ANNA = "+420777123456"
+STICKY = {"enabled": True, "fails_over_after_min": 0.05}
+
+
+@pytest.fixture
+def database(fresh_database):
+    return fresh_database("sqlite")
+
+
+def send(rack, count: int, only_phone_id: int | None = None) -> None:
+    sent = rack.states().count(MessageState.SENT)
+    made = [Draft(ANNA, f"Zpráva {sent} {n}", only_phone_id=only_phone_id) for n in range(count)]
+    submit(rack.store, rack.settings.messages, made, now=utc_now(), actor="test")
+    rack.bells.ring_in()
+    rack.wait_until(lambda: rack.states().count(MessageState.SENT) == sent + count)
+
+
+def knows(rack, sim_id: int) -> None:
+    """Anna was written to from this SIM a moment ago."""
+    record = {"msisdn": ANNA, "sim_id": sim_id, "last_at": utc_now() - timedelta(minutes=1)}
+    rack.store.write(lambda session: session.merge(RecipientRecord(**record)) and None)
+
+
+def ready(rack) -> bool:
+    return all(view.status == PhoneStatus.READY for view in rack.rack.phones())
+
+
+@pytest.fixture
+def two(make_rack, fake_phone):
+    rack = make_rack(sticky=STICKY)
+    one, other = (fake_phone(f"fake-{n}", sims=(Sim(0, 40 + n, f"894200{n}", "Op"),)) for n in (1, 2))
+    rack.plug_in(one)
+    rack.wait_until(lambda: len(rack.rack.phones()) == 1 and ready(rack))
+    rack.plug_in(other)
+    rack.wait_until(lambda: ready(rack))
+    return rack, one, other
+
+
+def test_within_a_phone(rack, make_rack, fake_phone):
+    rack = make_rack(sticky=STICKY)
+    phone = fake_phone()
+    rack.plug_in(phone)
+    rack.wait_until(lambda: ready(rack))
+    knows(rack, 2)
+    send(rack, 4)
+    assert {sent.subscription_id for sent in phone.air} == {52}
+
+
+def test_between_phones(two):
+    rack, one, other = two
+    knows(rack, 2)
+    send(rack, 4)
+    assert (len(one.air), len(other.air)) == (0, 4)
+
+
+def test_a_sim_that_is_gone_is_not_waited_for(two):
+    rack, one, other = two
+    knows(rack, 2)
+    other.link_down = True
+    rack.wait_until(lambda: rack.rack.find("fake-2").view().status == PhoneStatus.OFFLINE)
+    send(rack, 1)
+    assert len(one.air) == 1
+
+
+def test_a_sim_whose_phone_may_not_write_to_the_recipient_is_not_waited_for(two):
+    rack, one, other = two
+    knows(rack, 2)
+    rack.care.set_filter("fake-2", '[["country", "=", "SK"]]', "test")
+    rack.wait_until(lambda: rack.rack.find("fake-2").view().enrolled is None or not ready(rack))
+    rack.wait_until(lambda: ready(rack))
+    send(rack, 2)
+    assert (len(one.air), len(other.air)) == (2, 0)
+
+
+def test_a_message_that_is_bound_to_another_phone_goes_from_there(two):
+    rack, one, _ = two
+    knows(rack, 2)
+    send(rack, 2, only_phone_id=1)
+    assert len(one.air) == 2
