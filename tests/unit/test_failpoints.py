@@ -26,6 +26,8 @@ _BESIDE_A_SEND = {
     "judgement.py",
     "queue.py",
     "session.py",
+    "unroutable.py",
+    "why.py",
 }
 MESSAGING = [
     *(

@@ -22,6 +22,7 @@ def get(api, path):
 
 def test_one_message_is_accepted(api, services):
     bell = services.bells.hang()
+    services.bells.rest(bell, services.bells.counts)
     assert post(api, "/messages", {"number": "777 123 456", "text": "Ahoj"}) == (
         202,
         {"id": 1, "state": "queued", "parts": 1, "repeated": False},
