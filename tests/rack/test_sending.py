@@ -122,7 +122,8 @@ def test_three_messages_without_trace_hold_the_phone(rack, fake_phone):
     rack.wait_until(lambda: rack.states()[-1] is MessageState.SENT)
 
 
-def test_no_more_than_eight_wait_for_their_proof_at_a_time(make_rack, fake_phone):
+def test_no_more_than_eight_wait_for_their_proof_at_a_time(make_rack, fake_phone, monkeypatch):
+    monkeypatch.setattr(Enrolled, "most_unproven", 8)
     rack = make_rack(timings_scale=0.04)
     phone = fake_phone(faults=["no_row"] * 100)
     rack.plug_in(phone)

@@ -26,7 +26,7 @@ def send(rack, count: int, only_phone_id: int | None = None) -> None:
     sent = rack.states().count(MessageState.SENT)
     made = [Draft(ANNA, f"Zpráva {sent} {n}", only_phone_id=only_phone_id) for n in range(count)]
     submit(rack.store, rack.settings.messages, made, now=utc_now(), actor="test")
-    rack.bells.ring_in()
+    rack.bells.ring_in(1)
     rack.wait_until(lambda: rack.states().count(MessageState.SENT) == sent + count)
 
 

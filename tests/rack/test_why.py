@@ -61,7 +61,7 @@ class Scene:
 
     def queue(self, *drafts: Draft) -> list[int]:
         outcomes = submit(self.rack.store, self.rack.settings.messages, drafts, now=utc_now(), actor="test")
-        self.rack.bells.ring_in()
+        self.rack.bells.ring_in(1)
         return [outcome.message_id for outcome in outcomes]
 
     def change(self, work: Callable) -> None:
