@@ -404,3 +404,17 @@ def test_what_has_a_time_and_is_paused_besides(scene):
     found = scene.explain(message_id)
     assert (found.reason, found.expected_at) == (WaitReason.NOT_BEFORE, None)
     assert found.words.endswith("; besides, the whole rack is paused by anna: wait")
+
+
+def test_what_the_lanes_say_of_any_message(scene):
+    phone = scene.phone()
+    scene.start(phone, new_sims={**FAST, "parts_per_minute": 1})
+    usual = scene.rack.dispatcher.usual_wait
+    scene.rack.wait_until(lambda: usual() is None)
+    scene.send(Draft(BEA, "one"))
+    scene.queue(Draft(ANNA, "two"))
+    scene.rack.wait_until(lambda: usual() is WaitReason.PACE)
+    phone.link_down = True
+    scene.rack.wait_until(lambda: usual() is WaitReason.NO_PHONE)
+    scene.pause()
+    assert usual() is WaitReason.PAUSED
