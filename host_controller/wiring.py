@@ -139,7 +139,7 @@ def build_controller(settings: Settings, data: DataDirectory) -> Controller:
     rack.server_trouble = lambda: supervision.trouble
     clock.every(timings.watch_s, "phones", lambda: lanes.open(rack.watch()))
     clock.every(timings.watch_s, "overdue", lambda: sweep_overdue(store, bells, timings, utc_now()))
-    clock.every(timings.watch_s, "expiry", Expiry(store, utc_now).run)
+    clock.every(timings.watch_s, "expiry", Expiry(store, utc_now, lambda _: dispatcher.usual_wait()).run)
     clock.every(timings.health_s, "unroutable", Unroutable(store, settings, utc_now).run)
     clock.every(timings.late_round_s, "unknown", lambda: assume_old(store, settings.messages, timings, utc_now()))
     clock.every(timings.read_idle_s, "inbox", lanes.ask_to_read)

@@ -11,7 +11,7 @@ from host_controller.messaging.holds import HoldKind, Holds, Scope, hold
 from host_controller.messaging.queue import Queue
 from host_controller.messaging.rack_rules import RackRules
 from host_controller.rules.sticky import StickyRule
-from host_controller.rules.waiting import Wait, WaitReason
+from host_controller.rules.waiting import Wait, WaitReason, shortest
 
 _log = logging.getLogger(__name__)
 _ACTOR = "spend fuse"
@@ -31,6 +31,17 @@ class Dispatcher:
         """What is in memory may be wrong: something that was written was taken back. From any thread."""
         self.queue.forget()
         self.rules.forget()
+
+    def usual_wait(self) -> WaitReason | None:
+        """What a message for any SIM waits for, as the lanes last said; None where one of them would take it."""
+        hold = self.holds.rack()
+        if hold is not None:
+            return hold.wait_reason
+        waits = [standing.wait for standing in self.board.at_work().values()]
+        found = shortest(wait for wait in waits if wait is not None)
+        if found is None or None in waits:
+            return None if waits else WaitReason.NO_PHONE
+        return found.reason
 
     def hold_rack(self, words: str, now: datetime) -> Wait:
         """The fuse for money has blown: nothing goes until a person lets it."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session, joinedload
 
 from device_drivers.base import SendGuard
@@ -63,8 +64,9 @@ class Reach:
     def __init__(self, session: Session, settings: Settings, *, absent: bool = False) -> None:
         self._session = session
         self._settings = settings
-        self._is_there = [PhoneRecord.removed_at.is_(None), *(() if absent else (SimRecord.active,))]
+        self._absent = absent
         self._sims: list[SimView] | None = None
+        self._kind_views: list[SimView] | None = None
         self._rooms: tuple[bool, int | None] | None = None
 
     def never(self, letter: Letter) -> NeverReason | None:
@@ -77,15 +79,13 @@ class Reach:
         message = QueuedMessage(
             0, letter.message_class, _NO_TIME, letter.parts, letter.msisdn, facts, letter.only_phone_id, only_sims
         )
-        found = never(message, self.sims())
+        found = never(message, self.sims() if is_bound else self._kinds())
         return found.reason if found else None
 
     def takes_all(self, message_class: MessageClass, parts: int) -> bool:
         """Say by one small question whether no filter, and no limit of any SIM, can ever be against such a message."""
         if self._rooms is None:
-            caps = (SimRecord.parts_per_hour, SimRecord.parts_per_day, SimRecord.parts_per_month)
-            query = select(func.count(PhoneRecord.recipient_filter), *map(func.min, caps)).select_from(SimRecord)
-            filters, *least = self._session.execute(query.join(PhoneRecord).where(*self._is_there)).one()
+            filters, *least = self._session.connection().execute(_ROOMS[self._absent]).one()
             self._rooms = filters > 0, min((cap for cap in least if cap is not None), default=None)
         has_filters, least_cap = self._rooms
         if has_filters or least_cap is None:
@@ -97,11 +97,28 @@ class Reach:
     def sims(self) -> list[SimView]:
         """Every SIM, with its limits and the filter of its phone."""
         if self._sims is None:
-            query = select(SimRecord).join(PhoneRecord).where(*self._is_there).options(joinedload(SimRecord.phone))
-            records = self._session.scalars(query.order_by(SimRecord.id)).all()
+            records = self._session.scalars(_SIMS[self._absent].options(joinedload(SimRecord.phone))).all()
             filters = {phone.id: filter_of(phone) for phone in {record.phone for record in records}}
             self._sims = [_view(record, filters[record.phone_id], self._settings) for record in records]
         return self._sims
+
+    def _kinds(self) -> list[SimView]:
+        """One SIM of each kind: to a message for any SIM a hundred equal ones are one."""
+        if self._kind_views is None:
+            self._kind_views = list({(sim.recipients, sim.limits): sim for sim in self.sims()}.values())
+        return self._kind_views
+
+
+def _in_the_rack(query: Select[*tuple[Any, ...]], *, absent: bool) -> Select[*tuple[Any, ...]]:
+    query = query.join(PhoneRecord, PhoneRecord.id == SimRecord.phone_id).where(PhoneRecord.removed_at.is_(None))
+    return query if absent else query.where(SimRecord.active)
+
+
+_CAPS = (SimRecord.parts_per_hour, SimRecord.parts_per_day, SimRecord.parts_per_month)
+_LEAST = select(func.count(PhoneRecord.recipient_filter), *map(func.min, _CAPS)).select_from(SimRecord)
+# Built once: to build a statement takes as long as to run it.
+_ROOMS = {absent: _in_the_rack(_LEAST, absent=absent) for absent in (False, True)}
+_SIMS = {absent: _in_the_rack(select(SimRecord), absent=absent).order_by(SimRecord.id) for absent in (False, True)}
 
 
 def _view(record: SimRecord, recipients: Node, settings: Settings) -> SimView:

@@ -93,6 +93,21 @@ class Standings:
         keys = ((Scope.RACK, None), (Scope.PHONE, phone_id), (Scope.SIM, sim_id))
         return weightiest(hold for key in keys for hold in self.holds if (hold.scope, hold.target_id) == key)
 
+    def batch_hold(self, batch_id: int | None) -> HoldView | None:
+        """What holds a batch; None also for no batch."""
+        held = (hold for hold in self.holds if hold.scope is Scope.BATCH and hold.target_id == batch_id)
+        return None if batch_id is None else weightiest(held)
+
+    def besides(self, batch_id: int | None, reason: WaitReason) -> list[str]:
+        """Say what a person, or a fuse, holds of the whole rack and of a batch, where `reason` does not say it."""
+        rack = weightiest(hold for hold in self.holds if hold.scope is Scope.RACK)
+        found = (("the whole rack", rack), ("its batch", self.batch_hold(batch_id)))
+        return [
+            f"{what} is {hold.kind} by {hold.actor}: {hold.reason}"
+            for what, hold in found
+            if hold is not None and hold.wait_reason is not reason
+        ]
+
     def in_hands(self, phone_id: int) -> int:
         """Messages in a phone's hands whose proof is still to come."""
         return self._in_hands.get(phone_id, 0)

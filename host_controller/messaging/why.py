@@ -121,11 +121,14 @@ class Why:
         row = on_record(
             restored=message.restored, waiting_for=message.waiting_for, not_before=message.not_before, now=now
         )
-        held = row or self._rules_say(session, message, now)
-        if held is not None:
-            words = held_words(session, self._settings, message, held.reason, now)
-            return self._answer(message, held, words, expected_at=held.until)
-        return self._by_sims(session, message, standings, now)
+        paused = Wait(None, WaitReason.BATCH_PAUSED) if standings.batch_hold(message.batch_id) else None
+        held = row or paused or self._rules_say(session, message, now)
+        if held is None:
+            return self._by_sims(session, message, standings, now)
+        words = held_words(session, self._settings, message, held.reason, now)
+        besides = standings.besides(message.batch_id, held.reason)
+        expected_at = None if besides else held.until
+        return self._answer(message, held, "; besides, ".join((words, *besides)), expected_at=expected_at)
 
     def _by_sims(self, session: Session, record: MessageRecord, standings: Standings, now: datetime) -> Explanation:
         message, rule = _as_chosen(session, record), sticky_rule(self._settings.sticky)
@@ -145,7 +148,10 @@ class Why:
             return self._answer(record, wait, words, lines)
         free = [standings.by_id[sim.sim_id] for sim in sims if may_take(message, sim) and sim.held is None]
         ahead, parts = _ahead(session, record)
-        gone = _forecast(free, parts + record.part_count, message.message_class, now)
+        # None of them goes before the shortest pause is over.
+        is_short = isinstance(found, Wait) and found.reason in (WaitReason.PACE, WaitReason.GUARD)
+        start = found.until if is_short and isinstance(found, Wait) and found.until is not None else now
+        gone = _forecast(free, parts + record.part_count, message.message_class, start)
         if isinstance(found, SimView):
             words = f"nothing holds it; {ahead} messages go before it" if ahead else "nothing holds it; it goes next"
             return self._answer(record, None, words, lines, ahead=ahead, expected_at=gone)

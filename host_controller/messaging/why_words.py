@@ -66,13 +66,15 @@ class _Held:
 
     def _batch_paused(self) -> str:
         batch = self._session.get(BatchRecord, self._message.batch_id) if self._message.batch_id else None
-        name = f"batch {batch.name}" if batch else "its batch"
         hold = weightiest(
             hold
             for hold in active_holds(self._session)
             if hold.scope is Scope.BATCH and hold.target_id == self._message.batch_id
         )
-        return f"{name} is {hold.kind} by {hold.actor}: {hold.reason}" if hold else f"{name} was paused a moment ago"
+        name = f" {batch.name}" if batch else ""
+        if hold is None:
+            return f"its batch{name} was paused a moment ago"
+        return f"its batch{name} is {hold.kind} by {hold.actor}: {hold.reason}"
 
     def _not_before(self) -> str:
         batch = self._session.get(BatchRecord, self._message.batch_id) if self._message.batch_id else None
@@ -95,10 +97,8 @@ class _Held:
             return "the hours of its recipient's country were closed when it was last looked at"
         days = " ".join(day for day, is_open in zip(_DAYS, hours.days, strict=True) if is_open == "1")
         holidays = "" if hours.on_holidays or not quiet.holidays.get(region) else ", not on holidays"
-        place = f"numbers of {region}" if region in by_region else f"numbers like those of {region}"
-        return (
-            f"{self._class} may reach {place} from {hours.opens} to {hours.closes}, {days}{holidays}, by their clocks"
-        )
+        times = f"from {hours.opens} to {hours.closes} on {days}{holidays}"
+        return f"{self._class} may reach {region or 'its country'} {times}, by the clocks there"
 
     def _recipient_hour(self) -> str:
         limit = repeat_limits(self._settings.repeats).recipient_per_hour.get(self._class)

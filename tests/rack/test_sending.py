@@ -158,7 +158,7 @@ def test_a_restart_neither_repeats_nor_forgets(make_rack, fake_phone):
     first = make_rack()
     phone = fake_phone(faults=["lost"])
     first.plug_in(phone)
-    first.submit(*((ANNA, f"Zpráva {n}") for n in range(30)))
+    first.submit(*((f"+42077712{n:04d}", f"Zpráva {n}") for n in range(30)))
     first.wait_until(lambda: len(phone.air) >= 5)
     first.stop()
     second = make_rack()

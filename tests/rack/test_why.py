@@ -161,7 +161,7 @@ def quiet_hours(scene):
     tomorrow = (utc_now() + DAY).weekday()
     days = "".join("1" if day == (tomorrow + 1) % 7 else "0" for day in range(7))
     scene.start(scene.phone(), quiet_hours={"transactional": {"CZ": {"days": days}}})
-    return one_more(scene), 3 * DAY, "transactional may reach numbers of CZ from 08:00 to 20:00"
+    return one_more(scene), 3 * DAY, "transactional may reach CZ from 08:00 to 20:00"
 
 
 def not_before(scene):
@@ -175,7 +175,7 @@ def batch_paused(scene):
     message_id = scene.queue(Draft(BEA, "Ahoj", batch="autumn"))[0]
     scene.rack.control.hold(Scope.BATCH, "autumn", HoldKind.PAUSED, "the client calls back", "eva")
     scene.rack.control.release(Scope.RACK, None, "anna")
-    return message_id, None, "batch autumn is paused by eva: the client calls back"
+    return message_id, None, "its batch autumn is paused by eva: the client calls back"
 
 
 def paused(scene):
@@ -235,6 +235,7 @@ def retry(scene):
         settle_not_sent(session, made.attempt_id, verdict, Timings())
 
     scene.change(try_it)
+    rack.control.release(Scope.RACK, None, "anna")
     return message_id, MINUTE, "try 1 did not leave (the phone refused it: no)"
 
 
@@ -382,3 +383,38 @@ def test_asking_blows_no_fuse(scene):
     assert (found.reason, scene.rack.holds.rack().kind) == (WaitReason.SPEND_FUSE, HoldKind.PAUSED)
     with scene.rack.store.reading() as session:
         assert scene.rack.dispatcher.rules.blown(session, utc_now()) is None
+
+
+def test_a_batch_that_nobody_has_looked_at_since_it_was_paused(scene):
+    scene.start(scene.phone())
+    scene.pause()
+    (message_id,) = scene.queue(Draft(BEA, "Ahoj", batch="autumn"))
+    scene.rack.control.hold(Scope.BATCH, "autumn", HoldKind.PAUSED, "the client calls back", "eva")
+    found = scene.explain(message_id)
+    assert found.reason is WaitReason.BATCH_PAUSED
+    assert found.words == (
+        "its batch autumn is paused by eva: the client calls back; besides, the whole rack is paused by anna: wait"
+    )
+
+
+def test_what_has_a_time_and_is_paused_besides(scene):
+    scene.start(scene.phone())
+    (message_id,) = scene.queue(Draft(BEA, "Ahoj", not_before=utc_now() + HOUR))
+    scene.pause()
+    found = scene.explain(message_id)
+    assert (found.reason, found.expected_at) == (WaitReason.NOT_BEFORE, None)
+    assert found.words.endswith("; besides, the whole rack is paused by anna: wait")
+
+
+def test_what_the_lanes_say_of_any_message(scene):
+    phone = scene.phone()
+    scene.start(phone, new_sims={**FAST, "parts_per_minute": 1})
+    usual = scene.rack.dispatcher.usual_wait
+    scene.rack.wait_until(lambda: usual() is None)
+    scene.send(Draft(BEA, "one"))
+    scene.queue(Draft(ANNA, "two"))
+    scene.rack.wait_until(lambda: usual() is WaitReason.PACE)
+    phone.link_down = True
+    scene.rack.wait_until(lambda: usual() is WaitReason.NO_PHONE)
+    scene.pause()
+    assert usual() is WaitReason.PAUSED

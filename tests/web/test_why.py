@@ -74,7 +74,7 @@ def test_the_list_says_what_the_rows_say(get, services):
     services.store.write(lambda session: _park(session, 1, "batch_paused", None))
     assert get("/messages")["messages"][0]["waiting_for"] == "batch_paused"
     assert get("/messages/1")["waiting_for"] == "batch_paused"
-    assert get("/messages/1/why")["words"] == "batch autumn is paused by eva: the client calls back"
+    assert get("/messages/1/why")["words"] == "its batch autumn is paused by eva: the client calls back"
 
 
 def _batch(services) -> tuple[str]:
@@ -98,10 +98,10 @@ def test_the_whole_queue(get, services, a_lane, site):
     pace, quiet = found["groups"]
     assert (pace["reason"], pace["messages"], pace["until"]) == ("pace", 3, "2026-11-25T12:00:03.000Z")
     assert (quiet["reason"], quiet["messages"], quiet["until"]) == ("quiet_hours", 2, "2026-11-25T13:00:00.000Z")
-    assert quiet["words"].startswith("marketing may reach numbers like those of CZ from 08:00 to 20:00, Mon Tue")
+    assert quiet["words"].startswith("marketing may reach CZ from 08:00 to 20:00 on Mon Tue")
     page = site.get("/", base_url=BASE).text
     assert "Why the queue waits" in page
-    assert "marketing may reach numbers like those of CZ" in page
+    assert "marketing may reach CZ" in page
 
 
 def test_an_empty_queue(get, site):
