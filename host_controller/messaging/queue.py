@@ -119,10 +119,9 @@ class Queue:
 
     def drop(self, message: QueuedMessage) -> None:
         """It is taken, or gone."""
-        for key in _keys_of(message):
-            window = self._windows.get(key)
-            if window is not None:
-                window.messages.pop(message.message_id, None)
+        window = self._windows.get(_key_of(message))
+        if window is not None:
+            window.messages.pop(message.message_id, None)
 
     def park(self, session: Session, waits: Mapping[QueuedMessage, Wait]) -> None:
         """Put messages aside until a time, or, where none can be told, until somebody changes what holds them."""
@@ -169,9 +168,9 @@ class Queue:
                 window.is_whole = False
             self._has_bound = True
         for message in (_message(*row) for row in rows[: self._window - 1]):
-            for key in _keys_of(message):
-                self._has_bound = self._has_bound or not isinstance(key, MessageClass)
-                self._append(key, message)
+            key = _key_of(message)
+            self._has_bound = self._has_bound or not isinstance(key, MessageClass)
+            self._append(key, message)
         self._due_at = session.scalar(_FIRST_DUE)
         self._newest_id = session.scalar(_NEWEST) or 0
 
@@ -252,7 +251,7 @@ def _ready(*conditions: TextClause) -> Select[*tuple[Any, ...]]:
 
 _OF_CLASS = _ready(READY_FREE, text("message_class = :target"))
 _OF_SIM = _ready(READY_OF_SIM, text("only_sim_id = :target"))
-_OF_PHONE = _ready(READY_OF_PHONE, text("only_phone_id = :target"))
+_OF_PHONE = _ready(READY_OF_PHONE, text("only_phone_id = :target AND only_sim_id IS NULL"))
 _ARRIVED = _ready(READY)
 _NEWEST = select(func.max(MessageRecord.id))
 _ANY_BOUND = union_all(
@@ -303,10 +302,11 @@ def _message(id_: int, uid: int, msisdn: str, body: str, parts: int, class_: str
     return QueuedMessage(id_, uid, msisdn, body, parts, MessageClass(class_), *rest)
 
 
-def _keys_of(message: QueuedMessage) -> list[_Key]:
-    """Where it stands: it may be bound to a SIM and to a phone."""
-    bound = (("sim", message.only_sim_id), ("phone", message.only_phone_id))
-    return [key for key in bound if key[1] is not None] or [message.message_class]
+def _key_of(message: QueuedMessage) -> _Key:
+    """Where it stands; with its SIM, where it is bound to its phone as well."""
+    if message.only_sim_id is not None:
+        return "sim", message.only_sim_id
+    return message.message_class if message.only_phone_id is None else ("phone", message.only_phone_id)
 
 
 def _by_id(message: QueuedMessage) -> int:
