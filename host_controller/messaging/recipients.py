@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from host_controller.messaging.board import Board
 from host_controller.messaging.queue import QueuedMessage
 from host_controller.rules.sticky import Sticky, StickyRule, is_kept
+from host_controller.rules.waiting import Wait, WaitReason
 from host_controller.store.models import RecipientRecord
 
 _AT = RecipientRecord.last_at.type
@@ -42,7 +43,10 @@ def may_take(
     if known is None or known.sim_id in sim_ids:
         return True
     standing = board.standing(known.sim_id)
-    return not is_kept(known, rule, standing.wait, standing.away_since, now)
+    wait = standing.wait
+    if wait is None and standing.away_since is not None:
+        wait = Wait(None, WaitReason.NO_PHONE)
+    return not is_kept(known, rule, wait, standing.away_since, now)
 
 
 def remember(session: Session, msisdn: str, sim_id: int, now: datetime) -> None:

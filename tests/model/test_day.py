@@ -8,10 +8,16 @@ from __future__ import annotations
 import os
 import random
 import time
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
+from sqlalchemy import select
 
+from host_controller.messaging.queue import Queue
+from host_controller.messaging.submit import Draft
 from host_controller.rules.classes import MessageClass
+from host_controller.store.models import AttemptRecord, MessageRecord
 from tests.model import day_checks
 from tests.model.bad_hours import plan_bad_hours
 from tests.model.day import FULL, SMALL, Day, plan_messages
@@ -41,6 +47,52 @@ def test_a_day_of_a_rack(tmp_path):
         waits = day_checks.waits_s(day)
         _print(day, watcher, waits, attempts, on_air, time.monotonic() - began_s, time.process_time() - began_cpu_s)
         assert _at(waits[MessageClass.OTP], 0.99) < _MOST_WAIT_S
+    finally:
+        day.close()
+
+
+def test_what_is_due_goes_at_once_though_the_rest_waits_for_longer(tmp_path):
+    """The lane sleeps until its hour has room; the code that was put off is of a class for which it has."""
+    day = Day(tmp_path / "smsrack.db", replace(SMALL, single_phones=1, dual_phones=0, bad_phones=0), seed=1)
+    due_at = day.clock() + timedelta(minutes=20, seconds=7)
+    try:
+        offers = [Draft(f"+420603{n:06d}", "Jaro", message_class=MessageClass.MARKETING) for n in range(60)]
+        day.at(10.0, lambda: day.submit(*offers))
+        code = Draft("+420602000001", "Kód 1", message_class=MessageClass.OTP, not_before=due_at)
+        day.at(20.0, lambda: day.submit(code))
+        day.run(1800.0)
+        with day.store.reading() as session:
+            query = select(AttemptRecord.intent_at).join(AttemptRecord.message)
+            intent_at = session.scalar(query.where(MessageRecord.message_class == MessageClass.OTP))
+        assert due_at <= intent_at <= due_at + timedelta(seconds=1.5)
+    finally:
+        day.close()
+
+
+def test_a_lane_that_waits_for_its_hour_leaves_the_queue_alone(tmp_path, monkeypatch):
+    """Of a class of which nothing may go now, no message is looked at, whatever wakes the lane."""
+    day = Day(tmp_path / "smsrack.db", replace(SMALL, single_phones=1, dual_phones=0, bad_phones=0), seed=1)
+    given = []
+    messages = Queue.messages
+
+    def counted(self, *args, **options):
+        for message in messages(self, *args, **options):
+            given.append(message.message_class)
+            yield message
+
+    try:
+        offers = [Draft(f"+420603{n:06d}", "Jaro", message_class=MessageClass.MARKETING) for n in range(400)]
+        day.at(10.0, lambda: day.submit(*offers))
+        day.run(600.0)
+        assert day.rack.phones()[0].waiting_for == "reserve"
+        monkeypatch.setattr(Queue, "messages", counted)
+        for n in range(5):
+            code = Draft(f"+420602{n:06d}", "Kód 1", message_class=MessageClass.OTP)
+            day.at(610.0 + n * 30, lambda code=code: day.submit(code))
+        day.run(800.0)
+        assert given.count(MessageClass.MARKETING) == 0
+        # One part is kept for codes, and two for codes and notices.
+        assert given.count(MessageClass.OTP) >= 3
     finally:
         day.close()
 
