@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 
 from device_drivers.errors import DriverError
 from host_controller.fleet.phone import LINKED, RackPhone
@@ -53,21 +52,31 @@ class Lane:
         """Wait for the lane's end."""
         self._thread.join(limit_s)
 
+    @property
+    def is_rung(self) -> bool:
+        """Whether something has happened since its last turn began."""
+        return self._bell.is_set()
+
+    def turn(self) -> float:
+        """Do the most urgent thing, whatever comes of it; give the seconds until the next, unless the bell rings."""
+        self._bell.clear()
+        self._services.bells.rise(self._bell)
+        try:
+            pause_s = self._step()
+        except DriverError as error:
+            self._note_trouble(error)
+            pause_s = self._timings.link_retry_s
+        except Exception:
+            _log.exception("%s stumbled; it goes on", self._actor)
+            self._start_over()
+            pause_s = self._timings.link_retry_s
+        return min(pause_s, _LONGEST_SLEEP_S)
+
     def _run(self) -> None:
         while not self._stop.is_set():
-            self._bell.clear()
-            self._services.bells.rise(self._bell)
-            try:
-                pause_s = self._step()
-            except DriverError as error:
-                self._note_trouble(error)
-                pause_s = self._timings.link_retry_s
-            except Exception:
-                _log.exception("%s stumbled; it goes on", self._actor)
-                self._start_over()
-                pause_s = self._timings.link_retry_s
+            pause_s = self.turn()
             if pause_s > 0:
-                self._bell.wait(min(pause_s, _LONGEST_SLEEP_S))
+                self._bell.wait(pause_s)
         self._services.bells.take_down(self._bell)
 
     def _step(self) -> float:
@@ -85,7 +94,7 @@ class Lane:
             self._end_session()  # somebody changed what the phone was enrolled with
             self._next_enrol_s = 0.0
         if self._session is None:
-            return self._enrol(time.monotonic())
+            return self._enrol(self._services.elapsed_s())
         pause_s = self._session.step()
         if pause_s > 0 and self._session.idle_as_of is not None:
             self._services.bells.rest(self._bell, self._session.idle_as_of)
@@ -111,7 +120,7 @@ class Lane:
         """Doubt about the link, or about us, is doubt about the phone: it is asked before anything is sent."""
         self._end_session()
         self._phone.update(enrolled=None, waiting_for=None, waiting_until=None)
-        self._next_enrol_s = time.monotonic() + self._timings.link_retry_s
+        self._next_enrol_s = self._services.elapsed_s() + self._timings.link_retry_s
 
     def _end_session(self) -> None:
         if self._session is not None:

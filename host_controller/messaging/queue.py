@@ -12,7 +12,7 @@ from datetime import datetime
 from heapq import merge
 from typing import Any
 
-from sqlalchemy import Select, TextClause, bindparam, func, select, text, update
+from sqlalchemy import Select, TextClause, bindparam, func, select, text, union_all, update
 from sqlalchemy.orm import Session
 
 from host_controller.events import Bells, Counts
@@ -30,8 +30,8 @@ from host_controller.store.models import (
 from host_controller.store.store import Store
 
 _WINDOW = 256
-# How far behind its window a claim looks for a message that its SIMs may take.
-_DEEPEST = 8 * _WINDOW
+# How many windows further a claim looks for a message that its SIMs may take.
+_DEEPEST = 8
 _DUE_AT_ONCE = 2000
 
 
@@ -57,17 +57,30 @@ class QueuedMessage:
 class Queue:
     """What waits, for all lanes."""
 
-    def __init__(self, bells: Bells) -> None:
+    def __init__(self, bells: Bells, window: int = _WINDOW) -> None:
+        """`window` says how many messages of one kind are held in memory."""
         self._bells = bells
+        self._window = window
         self._seen: Counts | None = None
         self._windows: dict[_Key, _Window] = {}
+        self._has_bound = True
+        self._newest_id = 0
         self._due_at: datetime | None = None
 
-    def is_empty(self, phone_id: int, sim_ids: Collection[int], now: datetime) -> bool:
-        """Tell, from any thread and without the database, whether surely nothing is there for a phone."""
+    def is_empty(
+        self,
+        phone_id: int,
+        sim_ids: Collection[int],
+        now: datetime,
+        classes: Collection[MessageClass] = tuple(MessageClass),
+    ) -> bool:
+        """Tell, from any thread and without the database, whether surely nothing of some classes is there for a phone.
+
+        A message that is bound to the phone or to a SIM counts, whatever its class.
+        """
         if self._seen != self._bells.counts or (self._due_at is not None and self._due_at <= now):
             return False
-        windows = [self._windows.get(key) for key in _keys(phone_id, sim_ids)]
+        windows = [self._windows.get(key) for key in (*classes, *self._bound_keys(phone_id, sim_ids))]
         return all(window is not None and window.is_whole and not window.messages for window in windows)
 
     def has_any(self) -> bool:
@@ -94,7 +107,7 @@ class Queue:
         With `own_first`, of a class what no other phone can take comes before the rest.
         """
         self._refresh(session, now)
-        bound = [list(self._look_into(session, key)) for key in _bound_keys(phone_id, sim_ids)]
+        bound = [list(self._look_into(session, key)) for key in self._bound_keys(phone_id, sim_ids)]
         for message_class in classes:
             mine = [[one for one in found if one.message_class is message_class] for found in bound]
             if own_first:
@@ -105,15 +118,14 @@ class Queue:
 
     def has_own(self, phone_id: int, sim_ids: Collection[int]) -> bool:
         """Tell, from any thread, whether messages were seen that no other phone can take."""
-        windows = [self._windows.get(key) for key in _bound_keys(phone_id, sim_ids)]
+        windows = [self._windows.get(key) for key in self._bound_keys(phone_id, sim_ids)]
         return any(window is not None and window.messages for window in windows)
 
     def drop(self, message: QueuedMessage) -> None:
         """It is taken, or gone."""
-        for key in (message.message_class, ("sim", message.only_sim_id), ("phone", message.only_phone_id)):
-            window = self._windows.get(key)
-            if window is not None:
-                window.messages.pop(message.message_id, None)
+        window = self._windows.get(_key_of(message))
+        if window is not None:
+            window.messages.pop(message.message_id, None)
 
     def park(self, session: Session, waits: Mapping[QueuedMessage, Wait]) -> None:
         """Put messages aside until a time, or, where none can be told, until somebody changes what holds them."""
@@ -132,36 +144,65 @@ class Queue:
         """What is in memory may be wrong, since a transaction was rolled back. From any thread."""
         self._seen = None
 
+    def _bound_keys(self, phone_id: int, sim_ids: Collection[int]) -> list[_Key]:
+        return [("phone", phone_id), *(("sim", sim_id) for sim_id in sim_ids)] if self._has_bound else []
+
     def _refresh(self, session: Session, now: datetime) -> None:
         seen, counts = self._seen, self._bells.counts
         if seen is None or counts.changes != seen.changes:
-            self._windows = {}
-            self._due_at = session.scalar(_FIRST_DUE)
+            self._look_anew(session)
         elif counts.arrivals != seen.arrivals:
-            for window in self._windows.values():
-                window.is_whole = False
-            self._due_at = session.scalar(_FIRST_DUE)
-        self._seen = counts
+            self._take_in(session)
         if self._due_at is not None and self._due_at <= now:
             session.execute(_BECOME_DUE, {"now": now})
-            self._windows = {}
-            self._due_at = session.scalar(_FIRST_DUE)
+            self._look_anew(session)
+        self._seen = counts
+
+    def _look_anew(self, session: Session) -> None:
+        self._windows = {}
+        self._due_at = session.scalar(_FIRST_DUE)
+        self._newest_id = session.scalar(_NEWEST) or 0
+        self._has_bound = session.scalar(_ANY_BOUND) is not None
+
+    def _take_in(self, session: Session) -> None:
+        """Put new messages where the old ones stand: a hundred lanes that look again, each for itself, cost more."""
+        rows = session.execute(_ARRIVED, {"after": self._newest_id, "most": self._window}).all()
+        if len(rows) == self._window:
+            for window in self._windows.values():
+                window.is_whole = False
+            self._has_bound = True
+        for message in (_message(*row) for row in rows[: self._window - 1]):
+            key = _key_of(message)
+            self._has_bound = self._has_bound or not isinstance(key, MessageClass)
+            self._append(key, message)
+        self._due_at = session.scalar(_FIRST_DUE)
+        self._newest_id = session.scalar(_NEWEST) or 0
+
+    def _append(self, key: _Key, message: QueuedMessage) -> None:
+        window = self._windows.get(key)
+        if window is None or not window.is_whole:
+            return  # it is found when the window is filled
+        if len(window.messages) < self._window:
+            window.messages[message.message_id] = message
+            window.last_id = message.message_id
+        else:
+            window.is_whole = False
 
     def _look_into(self, session: Session, key: _Key) -> Iterator[QueuedMessage]:
         window = self._windows.setdefault(key, _Window())
-        if len(window.messages) < _WINDOW // 4 and not window.is_whole:
-            found = _page(session, key, window.last_id)
+        if len(window.messages) <= self._window // 4 and not window.is_whole:
+            found = _page(session, key, window.last_id, self._window)
             window.messages |= {message.message_id: message for message in found}
             window.last_id = found[-1].message_id if found else window.last_id
-            window.is_whole = len(found) < _WINDOW
+            window.is_whole = len(found) < self._window
         yield from list(window.messages.values())
         after, is_whole = window.last_id, window.is_whole
-        for _ in range(_DEEPEST // _WINDOW):
+        for _ in range(_DEEPEST):
             if is_whole:
                 return
-            deeper = _page(session, key, after)
+            deeper = _page(session, key, after, self._window)
             yield from deeper
-            after, is_whole = (deeper[-1].message_id if deeper else after), len(deeper) < _WINDOW
+            after, is_whole = (deeper[-1].message_id if deeper else after), len(deeper) < self._window
 
 
 def look_anew(store: Store) -> None:
@@ -192,7 +233,7 @@ _LAST_N = (
 )
 
 
-def _ready(condition: TextClause, place: str) -> Select[*tuple[Any, ...]]:
+def _ready(*conditions: TextClause) -> Select[*tuple[Any, ...]]:
     message = MessageRecord
     columns = (
         message.id,
@@ -208,13 +249,18 @@ def _ready(condition: TextClause, place: str) -> Select[*tuple[Any, ...]]:
         message.expires_at,
     )
     query: Select[*tuple[Any, ...]] = select(*columns, _LAST_N)
-    query = query.where(condition, message.restored.is_(False), text(place), text("id > :after"))
-    return query.order_by(message.id).limit(_WINDOW)
+    query = query.where(*conditions, message.restored.is_(False), text("id > :after"))
+    return query.order_by(message.id).limit(bindparam("most"))
 
 
-_OF_CLASS = _ready(READY_FREE, "message_class = :target")
-_OF_SIM = _ready(READY_OF_SIM, "only_sim_id = :target")
-_OF_PHONE = _ready(READY_OF_PHONE, "only_phone_id = :target")
+_OF_CLASS = _ready(READY_FREE, text("message_class = :target"))
+_OF_SIM = _ready(READY_OF_SIM, text("only_sim_id = :target"))
+_OF_PHONE = _ready(READY_OF_PHONE, text("only_phone_id = :target AND only_sim_id IS NULL"))
+_ARRIVED = _ready(READY)
+_NEWEST = select(func.max(MessageRecord.id))
+_ANY_BOUND = union_all(
+    *(select(MessageRecord.id).where(bound).limit(1).subquery().select() for bound in (READY_OF_SIM, READY_OF_PHONE))
+).limit(1)
 _PARK = (
     update(MessageRecord)
     .where(MessageRecord.id == bindparam("message"), READY)
@@ -246,12 +292,13 @@ _BECOME_DUE = _LET_GO.where(
 )
 
 
-def _page(session: Session, key: _Key, after: int) -> list[QueuedMessage]:
+def _page(session: Session, key: _Key, after: int, most: int) -> list[QueuedMessage]:
     if isinstance(key, MessageClass):
-        rows = session.execute(_OF_CLASS, {"target": key.value, "after": after})
+        rows = session.execute(_OF_CLASS, {"target": key.value, "after": after, "most": most})
     else:
         kind, target = key
-        rows = session.execute(_OF_SIM if kind == "sim" else _OF_PHONE, {"target": target, "after": after})
+        query = _OF_SIM if kind == "sim" else _OF_PHONE
+        rows = session.execute(query, {"target": target, "after": after, "most": most})
     return [_message(*row) for row in rows]
 
 
@@ -259,12 +306,11 @@ def _message(id_: int, uid: int, msisdn: str, body: str, parts: int, class_: str
     return QueuedMessage(id_, uid, msisdn, body, parts, MessageClass(class_), *rest)
 
 
-def _keys(phone_id: int, sim_ids: Collection[int]) -> list[_Key]:
-    return [*MessageClass, *_bound_keys(phone_id, sim_ids)]
-
-
-def _bound_keys(phone_id: int, sim_ids: Collection[int]) -> list[_Key]:
-    return [("phone", phone_id), *(("sim", sim_id) for sim_id in sim_ids)]
+def _key_of(message: QueuedMessage) -> _Key:
+    """Where it stands; with its SIM, where it is bound to its phone as well."""
+    if message.only_sim_id is not None:
+        return "sim", message.only_sim_id
+    return message.message_class if message.only_phone_id is None else ("phone", message.only_phone_id)
 
 
 def _by_id(message: QueuedMessage) -> int:

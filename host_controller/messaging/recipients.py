@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.orm import Session
 
 from host_controller.rules.sticky import Sticky, StickyRule, is_kept
-from host_controller.rules.waiting import Wait
+from host_controller.rules.waiting import Wait, WaitReason
 from host_controller.store.models import RecipientRecord
 
 WaitOf = Callable[[int], tuple[Wait | None, datetime | None] | None]
@@ -39,6 +39,8 @@ def kept_sim(session: Session, msisdn: str, rule: StickyRule, wait_of: WaitOf, n
     if known is None or found is None:
         return None
     wait, away_since = found
+    if wait is None and away_since is not None:
+        wait = Wait(None, WaitReason.NO_PHONE)
     return known.sim_id if is_kept(known, rule, wait, away_since, now) else None
 
 

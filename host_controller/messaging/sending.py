@@ -74,8 +74,6 @@ class Sending:
         self._timings = timings
         self._clock = clock
         self._actor = actor
-        self.is_blocked = False
-        """Whether, when it looked last, no message whatever could have gone."""
 
     def send_next(
         self, driver: PhoneDriver, phone_clock: ClockReading, usable_slots: frozenset[int]
@@ -90,7 +88,6 @@ class Sending:
         if len(waiting) >= (self._enrolled.most_unproven if self._hands.is_trusted else 1):
             return Full()
         blocked = self._taking.blocked(self._clock(), usable_slots)
-        self.is_blocked = isinstance(blocked, Wait)
         if blocked is not None:
             return blocked
         in_hands = {(attempt.msisdn, attempt.text) for attempt in waiting}
@@ -116,6 +113,11 @@ class Sending:
         failpoint("returned.after")
         self._hands.note_returned(claim.attempt_id, receipt.phone_clock_ms)
         return None
+
+    @property
+    def is_shut(self) -> bool:
+        """See Taking."""
+        return self._taking.is_shut
 
     def recount(self) -> None:
         """Attempts turned out to have sent nothing: what is in memory is taken from the record again."""

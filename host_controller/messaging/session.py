@@ -55,6 +55,8 @@ class LaneServices:
     settings: Settings
     timings: Timings
     clock: Callable[[], datetime]
+    elapsed_s: Callable[[], float] = time.monotonic
+    """A clock that is never set."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ class PhoneSession:
         self._has_doubts = True
         hands = Hands(services.store, services.bells, enrolled.phone_id, self._late_since)
         self._confirmation = Confirmation(
-            services.store, hands, services.inbox, services.timings, services.clock, actor
+            services.store, hands, services.inbox, services.timings, services.clock, actor, services.elapsed_s
         )
         ledgers = PhoneLedgers(services.store, enrolled, services.settings, services.clock())
         phone.update(spent=ledgers.spent, next_allowed=ledgers.next_allowed)
@@ -123,7 +125,7 @@ class PhoneSession:
         self.idle_as_of = None
         if self._has_doubts:
             self._settle_doubts()
-        now_s = time.monotonic()
+        now_s = self._services.elapsed_s()
         if now_s >= self._next_read_s or self._asked.read.is_set():
             self._read(now_s)
             return 0
@@ -192,7 +194,7 @@ class PhoneSession:
                 self._hold_if_unproven()
 
     def _schedule_read(self, pause_s: float) -> None:
-        self._next_read_s = time.monotonic() + pause_s
+        self._next_read_s = self._services.elapsed_s() + pause_s
 
     def _read_health(self) -> None:
         self._asked.health.clear()
@@ -224,7 +226,7 @@ class PhoneSession:
             self._schedule_read(self._timings.read_active_s)
         self._tell(outcome if isinstance(outcome, Wait) else None)
         if isinstance(outcome, (Idle, Wait)):
-            self.idle_as_of = None if self._sending.is_blocked else looked_at
+            self.idle_as_of = None if self._sending.is_shut else looked_at
             if self._services.dispatcher.queue.has_any():
                 self._services.bells.pass_on()
         if outcome is None:
@@ -236,9 +238,17 @@ class PhoneSession:
                 self._asked.read.set()
                 return 0
             return pause_s
-        if outcome.until is not None:
-            return max(0.0, (outcome.until - self._services.clock()).total_seconds())
-        return pause_s if isinstance(outcome, Idle) else _LOOK_AGAIN_S
+        if outcome.until is None:
+            pause_s = pause_s if isinstance(outcome, Idle) else _LOOK_AGAIN_S
+        else:
+            pause_s = max(0.0, (outcome.until - self._services.clock()).total_seconds())
+        return self._until_due(pause_s)
+
+    def _until_due(self, pause_s: float) -> float:
+        """No longer than until a message is due that waits for a time: it may be of a class that nothing holds."""
+        due_at = self._services.dispatcher.queue.due_at
+        due_s = (due_at - self._services.clock()).total_seconds() if due_at else math.inf
+        return min(pause_s, due_s) if due_s > 0 else pause_s
 
     def _tell(self, wait: Wait | None) -> None:
         """Let the others know how this phone stands."""

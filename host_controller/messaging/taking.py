@@ -51,17 +51,23 @@ class Taking:
         self._choice = choice
         self._actor = actor
         self.sim_ids = [sim.sim_id for sim in enrolled.usable_sims]
+        self.is_shut = False
+        """Whether, when it was asked last, no message whatever could have gone, also none that is still to come."""
 
     def blocked(self, now: datetime, usable_slots: frozenset[int]) -> Idle | Wait | None:
         """Say, without the writer, whether surely no message goes now, and until when."""
+        self.is_shut = False
         if self._shared.queue.is_empty(self._enrolled.phone_id, self.sim_ids, now):
             return Idle(self._shared.queue.due_at)
         slots = self._free_slots(usable_slots)
         if isinstance(slots, Wait):
+            self.is_shut = True
             return slots
-        # Not even a single part of the highest class to a number that every SIM knows?
-        found = self._choice.choose(1, MessageClass.OTP, None, now, slots)
-        return found if isinstance(found, Wait) else None
+        classes, waits = self._open_classes(now, slots)
+        self.is_shut = not classes
+        if classes and not self._shared.queue.is_empty(self._enrolled.phone_id, self.sim_ids, now, classes):
+            return None
+        return shortest(waits)
 
     def take(
         self,
@@ -78,9 +84,9 @@ class Taking:
         shared, slots = self._shared, self._free_slots(usable_slots)
         if isinstance(slots, Wait):
             return slots
+        classes, waits = self._open_classes(now, slots)
         aside: dict[QueuedMessage, Wait] = {}
         result: Taken | Idle | Blown | Wait | None = None
-        classes, waits = self._open_classes(now, slots)
         for message in shared.queue.messages(
             session, self._enrolled.phone_id, self.sim_ids, now, classes=classes, own_first=self._is_behind()
         ):

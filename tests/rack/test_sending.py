@@ -7,6 +7,7 @@ from collections import Counter
 import pytest
 
 from device_drivers.base import SentRow, Sim
+from host_controller.fleet.phone import Enrolled
 from host_controller.rules.states import MessageState
 
 ANNA, PETR = "+420777123456", "+420603111222"

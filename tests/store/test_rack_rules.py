@@ -1,0 +1,282 @@
+"""What holds a message on every SIM, from the rows and in memory, on both kinds of database."""
+
+from __future__ import annotations
+
+from contextlib import closing, suppress
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from host_controller.events import Bells
+from host_controller.messaging import attempts, recipients
+from host_controller.messaging.attempts import Sender, Verdict
+from host_controller.messaging.board import Board
+from host_controller.messaging.dispatcher import Dispatcher
+from host_controller.messaging.holds import HoldKind, Holds, Scope, active_holds, release
+from host_controller.messaging.queue import Queue
+from host_controller.messaging.rack_rules import RackRules
+from host_controller.messaging.submit import Accepted, Draft, submit
+from host_controller.rule_settings import PrefixSettings, RepeatSettings, SpendSettings
+from host_controller.rules.classes import MessageClass
+from host_controller.rules.states import Evidence
+from host_controller.rules.sticky import StickyRule
+from host_controller.rules.timings import Timings
+from host_controller.rules.waiting import Wait, WaitReason
+from host_controller.settings import Settings
+from host_controller.store.models import PhoneRecord, SimRecord
+from host_controller.store.store import Store
+
+# A Wednesday, one o'clock in Prague.
+NOON = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+OTP, TRANSACTIONAL, MARKETING = MessageClass
+ANNA = "+420777000001"
+NO_REPEATS = RepeatSettings(recipient_per_hour={}, same_text={})
+SENDER = Sender(1, "host", 1, None, 0, 0)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store(request, fresh_database):
+    with closing(Store(fresh_database(request.param))) as opened:
+        opened.write(_add_phone)
+        yield opened
+
+
+def _add_phone(session):
+    phone = PhoneRecord(
+        hardware_serial="HW1", adb_serial="A1", manufacturer="Maker", model="Model", android_release="14", api_level=34,
+        build_fingerprint="fp", send_only=False, send_way="isms", capabilities={}, guard_max_parts=30,
+        guard_interval_s=60, enrolled_at=NOON, inbox_date_ms=0,
+    )  # fmt: skip
+    phone.sims = [SimRecord(slot_index=s, subscription_id=s, active=True, parts_per_minute=20) for s in range(2)]
+    session.add(phone)
+
+
+class Lane:
+    """What a lane does with the rules: it asks, claims, and is told what did not leave."""
+
+    def __init__(self, store: Store, settings: Settings) -> None:
+        self.store = store
+        self.settings = settings
+        self.holds = Holds(store)
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """A restart: what is in memory is gone."""
+        self.rules = RackRules(self.settings, lambda: NOON)
+        self.dispatcher = Dispatcher(Queue(Bells()), self.holds, self.rules, Board(NOON), None)
+        self.store._writer._on_rollback[:] = [self.dispatcher.forget]
+
+    def submit(self, number=ANNA, text="Ahoj", message_class=TRANSACTIONAL, now=NOON):
+        draft = Draft(number, text, message_class=message_class, ttl_s=30 * 86_400)
+        (outcome,) = submit(self.store, self.settings.messages, [draft], now=now, actor="test")
+        assert isinstance(outcome, Accepted)
+        self.dispatcher.queue.forget()
+        return outcome.message_id
+
+    def send(self, message_id, now=NOON, *, fails=False):
+        """Claim a message if no rule holds it; give the claim, or the wait."""
+
+        def work(session):
+            message = self._find(session, message_id, now)
+            wait = self.rules.held(session, message, now)
+            if wait is not None:
+                return wait
+            claim = attempts.claim(session, message, 1, SENDER, now=now, actor="test")
+            self.dispatcher.queue.drop(message)
+            self.rules.note(session, message, now)
+            if fails:
+                raise RuntimeError
+            return claim
+
+        return self.store.write(work)
+
+    def take_back(self, claim):
+        verdict = Verdict(claim.intent_at, "test", "no link", Evidence.LINK)
+        self.store.write(lambda session: attempts.settle_not_sent(session, claim.attempt_id, verdict, Timings()))
+        self.rules.take_back(claim.message, claim.intent_at)
+        self.dispatcher.queue.forget()
+
+    def _find(self, session, message_id, now):
+        return next(m for m in self.dispatcher.queue.messages(session, 1, (1, 2), now) if m.message_id == message_id)
+
+
+CASES = {
+    "recipient": (
+        Settings(repeats=RepeatSettings(recipient_per_hour={"transactional": 2}, same_text={})),
+        Wait(NOON + HOUR, WaitReason.RECIPIENT_HOUR),
+    ),
+    "same text": (
+        Settings(repeats=RepeatSettings(recipient_per_hour={}, same_text={"transactional": 2})),
+        Wait(NOON + 10 * MINUTE, WaitReason.SAME_TEXT),
+    ),
+    "prefix": (
+        Settings(repeats=NO_REPEATS, prefix_caps={"+420777": PrefixSettings(parts_per_hour=2)}),
+        Wait(NOON + HOUR, WaitReason.PREFIX_CAP),
+    ),
+    "spend": (
+        Settings(repeats=NO_REPEATS, spend=SpendSettings(limit=Decimal(2))),
+        Wait(None, WaitReason.SPEND_FUSE),
+    ),
+}
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+@pytest.mark.parametrize("case", CASES)
+def test_the_third_is_held_also_after_a_restart(store, case, restarts):
+    settings, wait = CASES[case]
+    lane = Lane(store, settings)
+    messages = [lane.submit() for _ in range(3)]
+    for message_id in messages[:2]:
+        assert not isinstance(lane.send(message_id), Wait)
+    if restarts:
+        lane.begin_anew()
+    assert lane.send(messages[2], NOON + MINUTE) == wait
+    if wait.until is not None:
+        assert lane.send(messages[2], wait.until - timedelta(microseconds=1)) == wait
+        assert not isinstance(lane.send(messages[2], wait.until), Wait)
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+@pytest.mark.parametrize("case", CASES)
+def test_what_did_not_leave_counts_no_more(store, case, restarts):
+    lane = Lane(store, CASES[case][0])
+    messages = [lane.submit() for _ in range(3)]
+    claims = [lane.send(message_id) for message_id in messages[:2]]
+    lane.take_back(claims[1])
+    if restarts:
+        lane.begin_anew()
+    assert not isinstance(lane.send(messages[2]), Wait)
+    assert isinstance(lane.send(messages[1]), Wait)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_was_written_in_vain_counts_no_more(store, case):
+    lane = Lane(store, CASES[case][0])
+    messages = [lane.submit() for _ in range(3)]
+    for _ in range(3):
+        # The writer does such a work twice: alone it fails again.
+        with suppress(RuntimeError):
+            lane.send(messages[0], fails=True)
+    assert not isinstance(lane.send(messages[0]), Wait)
+    assert not isinstance(lane.send(messages[1]), Wait)
+    assert isinstance(lane.send(messages[2]), Wait)
+
+
+def test_marketing_waits_for_the_morning_and_a_code_does_not(store):
+    lane = Lane(store, Settings(repeats=NO_REPEATS))
+    evening = NOON + 9 * HOUR
+    opens = datetime(2026, 11, 26, 7, 0, tzinfo=UTC)
+    offer, code = lane.submit(message_class=MARKETING), lane.submit(message_class=OTP)
+    assert lane.send(offer, evening) == Wait(opens, WaitReason.QUIET_HOURS)
+    assert not isinstance(lane.send(code, evening), Wait)
+    assert not isinstance(lane.send(offer, opens), Wait)
+
+
+def test_a_blown_fuse_holds_the_rack_and_after_a_release_counts_anew(store):
+    lane = Lane(store, CASES["spend"][0])
+    messages = [lane.submit() for _ in range(6)]
+    for message_id in messages[:2]:
+        lane.send(message_id)
+    assert lane.send(messages[2], NOON + MINUTE) == Wait(None, WaitReason.SPEND_FUSE)
+    words = store.write(lambda session: lane.rules.blown(session, NOON + MINUTE))
+    assert "2 CZK" in words
+    assert lane.dispatcher.hold_rack(words, NOON + MINUTE) == Wait(None, WaitReason.SPEND_FUSE)
+    assert lane.holds.rack().kind is HoldKind.FUSE
+    assert lane.holds.of_sim(1, 1).wait_reason is WaitReason.SPEND_FUSE
+    lane.holds.change(lambda session: release(session, Scope.RACK, None, NOON + 2 * MINUTE, "anna"))
+    assert lane.holds.rack() is None
+    for message_id in messages[2:4]:
+        assert not isinstance(lane.send(message_id, NOON + 3 * MINUTE), Wait)
+    lane.begin_anew()
+    assert lane.send(messages[4], NOON + 4 * MINUTE) == Wait(None, WaitReason.SPEND_FUSE)
+
+
+def test_a_hold_by_the_fuse_is_one_however_many_lanes_find_it_blown(store):
+    lane = Lane(store, CASES["spend"][0])
+    for _ in range(3):
+        lane.dispatcher.hold_rack("2 CZK were spent", NOON)
+    with store.reading() as session:
+        assert len(active_holds(session)) == 1
+
+
+# Whom a recipient knows.
+
+RULE = StickyRule(expires_after=timedelta(days=30), fails_over_after=10 * MINUTE)
+
+
+def may_take(store, lane, message_id, sim_ids, board, now=NOON):
+    def work(session):
+        message = lane._find(session, message_id, now)
+        return recipients.may_take(session, message, sim_ids, board, RULE, now)
+
+    return store.write(work)
+
+
+def test_a_recipient_keeps_its_sim_until_that_is_away_for_long(store):
+    lane, board = Lane(store, Settings()), Board(NOON - HOUR)
+    message_id = lane.submit()
+    assert may_take(store, lane, message_id, [2], board)  # nobody has written to it
+    store.write(lambda session: recipients.remember(session, ANNA, 1, NOON))
+    board.post([1], None, has_bound=False)
+    assert may_take(store, lane, message_id, [1], board)
+    assert not may_take(store, lane, message_id, [2], board)
+    # It waits, but not for long; then for long.
+    board.post([1], Wait(NOON + 10 * MINUTE, WaitReason.HOUR), has_bound=False)
+    assert not may_take(store, lane, message_id, [2], board)
+    board.post([1], Wait(NOON + 11 * MINUTE, WaitReason.HOUR), has_bound=False)
+    assert may_take(store, lane, message_id, [2], board)
+
+
+def test_a_sim_that_has_left_is_waited_for_as_long_as_the_rule_says(store):
+    lane, board = Lane(store, Settings()), Board(NOON - HOUR)
+    message_id = lane.submit()
+    store.write(lambda session: recipients.remember(session, ANNA, 1, NOON))
+    board.post([1], None, has_bound=False)
+    board.leave([1], NOON)
+    assert not may_take(store, lane, message_id, [2], board, NOON + 10 * MINUTE - timedelta(seconds=1))
+    assert may_take(store, lane, message_id, [2], board, NOON + 10 * MINUTE)
+
+
+def test_a_sim_that_never_came_since_the_start_is_not_waited_for_for_ever(store):
+    lane, board = Lane(store, Settings()), Board(NOON)
+    message_id = lane.submit()
+    store.write(lambda session: recipients.remember(session, ANNA, 1, NOON))
+    assert not may_take(store, lane, message_id, [2], board, NOON + MINUTE)
+    assert may_take(store, lane, message_id, [2], board, NOON + 10 * MINUTE)
+
+
+def test_after_a_month_any_sim_may_write_and_is_remembered(store):
+    lane, board = Lane(store, Settings()), Board(NOON)
+    message_id = lane.submit()
+    store.write(lambda session: recipients.remember(session, ANNA, 1, NOON))
+    board.post([1], None, has_bound=False)
+    later = NOON + timedelta(days=30)
+    assert not may_take(store, lane, message_id, [2], board, later - MINUTE)
+    assert may_take(store, lane, message_id, [2], board, later)
+    store.write(lambda session: recipients.remember(session, ANNA, 2, later))
+    assert store.write(lambda session: recipients.find(session, ANNA)).sim_id == 2
+
+
+# How SIMs stand.
+
+
+def test_a_sim_that_nobody_has_heard_of_is_away_since_the_start():
+    board = Board(NOON)
+    assert board.standing(7).away_since == NOON
+    assert board.at_work() == {}
+
+
+def test_who_leaves_twice_is_away_since_the_first_time():
+    board, wait = Board(NOON), Wait(NOON + HOUR, WaitReason.PACE)
+    board.post([1, 2], wait, has_bound=True)
+    board.leave([1], NOON + MINUTE)
+    board.leave([1], NOON + 2 * MINUTE)
+    assert board.standing(1).away_since == NOON + MINUTE
+    assert board.standing(1).wait == wait
+    assert list(board.at_work()) == [2]
+    board.post([1], None, has_bound=False)
+    assert board.standing(1).away_since is None
+    board.leave([3], NOON + HOUR)
+    assert board.standing(3).away_since == NOON + HOUR
