@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import pytest
@@ -44,6 +44,8 @@ class Scene:
     fake_phone: Callable
     rack: object = None
     asked_at: datetime | None = None
+    gate: threading.Event = field(default_factory=threading.Event)
+    """Opened at the end."""
 
     def start(self, *phones, **settings) -> None:
         self.rack = self.make_rack(**settings)
@@ -194,8 +196,7 @@ def sticky(scene):
 
 
 def busy(scene):
-    gate = threading.Event()
-    scene.start(scene.phone(before_submit=gate))
+    scene.start(scene.phone(before_submit=scene.gate))
     first = scene.queue(Draft(BEA, "Ahoj"))[0]
     scene.rack.wait_until(lambda: scene.rack.message(first).state == MessageState.SUBMITTING)
     return one_more(scene), None, "an equal message to the same number is in the phone's hands"
@@ -315,6 +316,7 @@ def test_every_reason(make_rack, fake_phone, reason):
     assert groups[reason].words == found.words
     # The lanes do as it says.
     assert scene.rack.message(message_id).state == MessageState.QUEUED
+    scene.gate.set()
 
 
 @pytest.fixture
