@@ -32,8 +32,8 @@ MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 
 @pytest.fixture
-def database(fresh_database):
-    return fresh_database("sqlite")
+def database(request, fresh_database):
+    return fresh_database(getattr(request, "param", "sqlite"))
 
 
 @dataclass
@@ -294,9 +294,23 @@ PARKED = {
 }
 
 
+@pytest.fixture
+def scene(make_rack, fake_phone):
+    return Scene(make_rack, fake_phone)
+
+
 @pytest.mark.parametrize("reason", WaitReason)
-def test_every_reason(make_rack, fake_phone, reason):
-    scene = Scene(make_rack, fake_phone)
+def test_every_reason(scene, reason):
+    check(scene, reason)
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("reason", [WaitReason.PACE, WaitReason.RECIPIENT_HOUR, WaitReason.NO_ROUTE, WaitReason.STICKY])
+def test_on_postgresql(scene, reason):
+    check(scene, reason)
+
+
+def check(scene: Scene, reason: WaitReason) -> None:
     message_id, longest, words = CASES[reason](scene)
     if reason in PARKED:
         scene.rack.wait_until(lambda: scene.rack.message(message_id).waiting_for is not None)
@@ -317,11 +331,6 @@ def test_every_reason(make_rack, fake_phone, reason):
     # The lanes do as it says.
     assert scene.rack.message(message_id).state == MessageState.QUEUED
     scene.gate.set()
-
-
-@pytest.fixture
-def scene(make_rack, fake_phone):
-    return Scene(make_rack, fake_phone)
 
 
 def test_a_turn(scene):
