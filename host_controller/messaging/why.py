@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import TextClause, and_, func, select
 from sqlalchemy.orm import Session
 
 from host_controller.errors import StoreError
@@ -21,17 +20,16 @@ from host_controller.messaging.queue import QueuedMessage
 from host_controller.messaging.rack_rules import RackRules
 from host_controller.messaging.reach import NEVER_WORDS, facts_of
 from host_controller.messaging.standings import Standing, Standings
+from host_controller.messaging.turn import ahead_of, forecast
 from host_controller.messaging.why_words import held_words, sim_words
 from host_controller.rules import choice
 from host_controller.rules.choice import Never, SimView, choose_sim, may_take
 from host_controller.rules.classes import MessageClass
 from host_controller.rules.configured import sticky_rule
-from host_controller.rules.forecast import SimForecast, gone_at
-from host_controller.rules.ledger import left_of
 from host_controller.rules.states import MessageState
 from host_controller.rules.waiting import Wait, WaitReason
 from host_controller.settings import Settings
-from host_controller.store.models import READY_FREE, READY_OF_PHONE, READY_OF_SIM, MessageRecord
+from host_controller.store.models import MessageRecord
 from host_controller.store.store import Store
 
 _ENDED = {
@@ -147,11 +145,11 @@ class Why:
             wait, words = Wait(None, WaitReason.NO_ROUTE), f"no phone can take it: {NEVER_WORDS[found.reason]}"
             return self._answer(record, wait, words, lines)
         free = [standings.by_id[sim.sim_id] for sim in sims if may_take(message, sim) and sim.held is None]
-        ahead, parts = _ahead(session, record)
+        ahead, parts = ahead_of(session, record)
         # None of them goes before the shortest pause is over.
         is_short = isinstance(found, Wait) and found.reason in (WaitReason.PACE, WaitReason.GUARD)
         start = found.until if is_short and isinstance(found, Wait) and found.until is not None else now
-        gone = _forecast(free, parts + record.part_count, message.message_class, start)
+        gone = forecast(free, parts + record.part_count, message.message_class, start)
         if isinstance(found, SimView):
             words = f"nothing holds it; {ahead} messages go before it" if ahead else "nothing holds it; it goes next"
             return self._answer(record, None, words, lines, ahead=ahead, expected_at=gone)
@@ -271,33 +269,3 @@ def _chosen_words(wait: Wait, lines: Sequence[SimLine], *, has_sims: bool) -> st
     if wait.reason is WaitReason.STICKY:
         return f"{line.words}; it waits for that"
     return f"SIM {line.slot_index + 1} of {line.phone}: {line.words}"
-
-
-def _ahead(session: Session, message: MessageRecord) -> tuple[int, int]:
-    """How many messages that are ready go before one, and their parts: for any SIM, and for the same one."""
-    above = [each.value for each in MessageClass if each.rank < MessageClass(message.message_class).rank]
-    before = MessageRecord.id < message.id
-
-    def count(place: TextClause, *conditions: object) -> tuple[int, int]:
-        query = select(func.count(), func.coalesce(func.sum(MessageRecord.part_count), 0)).select_from(MessageRecord)
-        messages, parts = session.execute(query.where(place, *conditions)).one()  # type: ignore[arg-type]
-        return messages, int(parts)
-
-    kind = MessageRecord.message_class
-    found = [count(READY_FREE, and_(kind == message.message_class, before))]
-    found += [count(READY_FREE, kind == name) for name in above]
-    is_before = MessageRecord.message_class.in_(above) | and_(kind == message.message_class, before)
-    if message.only_sim_id is not None:
-        found.append(count(READY_OF_SIM, MessageRecord.only_sim_id == message.only_sim_id, is_before))
-    if message.only_phone_id is not None:
-        found.append(count(READY_OF_PHONE, MessageRecord.only_phone_id == message.only_phone_id, is_before))
-    return sum(messages for messages, _ in found), sum(parts for _, parts in found)
-
-
-def _forecast(free: Sequence[Standing], parts: int, message_class: MessageClass, now: datetime) -> datetime | None:
-    sims = [
-        SimForecast(each.sim.limits, left_of(each.sim.limits, each.spent, message_class), message_class.rank)
-        for each in free
-        if each.spent is not None
-    ]
-    return gone_at(sims, parts, now) if sims else None

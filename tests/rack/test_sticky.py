@@ -51,7 +51,7 @@ def two(make_rack, fake_phone):
     return rack, one, other
 
 
-def test_within_a_phone(rack, make_rack, fake_phone):
+def test_within_a_phone(make_rack, fake_phone):
     rack = make_rack(sticky=STICKY)
     phone = fake_phone()
     rack.plug_in(phone)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import pytest
@@ -32,8 +32,8 @@ MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 
 @pytest.fixture
-def database(fresh_database):
-    return fresh_database("sqlite")
+def database(request, fresh_database):
+    return fresh_database(getattr(request, "param", "sqlite"))
 
 
 @dataclass
@@ -44,6 +44,8 @@ class Scene:
     fake_phone: Callable
     rack: object = None
     asked_at: datetime | None = None
+    gate: threading.Event = field(default_factory=threading.Event)
+    """Opened at the end."""
 
     def start(self, *phones, **settings) -> None:
         self.rack = self.make_rack(**settings)
@@ -194,8 +196,7 @@ def sticky(scene):
 
 
 def busy(scene):
-    gate = threading.Event()
-    scene.start(scene.phone(before_submit=gate))
+    scene.start(scene.phone(before_submit=scene.gate))
     first = scene.queue(Draft(BEA, "Ahoj"))[0]
     scene.rack.wait_until(lambda: scene.rack.message(first).state == MessageState.SUBMITTING)
     return one_more(scene), None, "an equal message to the same number is in the phone's hands"
@@ -293,9 +294,23 @@ PARKED = {
 }
 
 
+@pytest.fixture
+def scene(make_rack, fake_phone):
+    return Scene(make_rack, fake_phone)
+
+
 @pytest.mark.parametrize("reason", WaitReason)
-def test_every_reason(make_rack, fake_phone, reason):
-    scene = Scene(make_rack, fake_phone)
+def test_every_reason(scene, reason):
+    check(scene, reason)
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("reason", [WaitReason.PACE, WaitReason.RECIPIENT_HOUR, WaitReason.NO_ROUTE, WaitReason.STICKY])
+def test_on_postgresql(scene, reason):
+    check(scene, reason)
+
+
+def check(scene: Scene, reason: WaitReason) -> None:
     message_id, longest, words = CASES[reason](scene)
     if reason in PARKED:
         scene.rack.wait_until(lambda: scene.rack.message(message_id).waiting_for is not None)
@@ -315,11 +330,7 @@ def test_every_reason(make_rack, fake_phone, reason):
     assert groups[reason].words == found.words
     # The lanes do as it says.
     assert scene.rack.message(message_id).state == MessageState.QUEUED
-
-
-@pytest.fixture
-def scene(make_rack, fake_phone):
-    return Scene(make_rack, fake_phone)
+    scene.gate.set()
 
 
 def test_a_turn(scene):
