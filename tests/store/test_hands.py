@@ -1,0 +1,140 @@
+"""What a lane remembers of its phone's hands, against what others do to the record."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import event, update
+
+from device_drivers.base import SentRow
+from host_controller.events import Bells
+from host_controller.messaging import attempts, unproven
+from host_controller.messaging.hands import Hands
+from host_controller.messaging.sweep import sweep_overdue
+from host_controller.rules.states import AttemptState, MessageState
+from host_controller.rules.timings import Timings
+from host_controller.store.models import AttemptRecord, MessageRecord, PhoneRecord, SimRecord
+from host_controller.store.store import Store
+
+NOON = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
+NOON_MS = int(NOON.timestamp() * 1000)
+TIMINGS = Timings()
+LATE = timedelta(seconds=TIMINGS.confirm_horizon_s + 1)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store(request, fresh_database):
+    with closing(Store(fresh_database(request.param))) as opened:
+        opened.write(_add_phone)
+        yield opened
+
+
+def _add_phone(session):
+    phone = PhoneRecord(
+        hardware_serial="HW1", adb_serial="A1", manufacturer="Maker", model="Model", android_release="14", api_level=34,
+        build_fingerprint="fp", send_only=False, send_way="isms", capabilities={}, guard_max_parts=30,
+        guard_interval_s=60, enrolled_at=NOON, inbox_date_ms=0,
+    )  # fmt: skip
+    phone.sims = [SimRecord(slot_index=0, subscription_id=11, active=True, parts_per_minute=20)]
+    session.add(phone)
+
+
+@pytest.fixture
+def bells():
+    return Bells()
+
+
+@pytest.fixture
+def hands(store, bells):
+    return Hands(store, bells, 1, lambda: NOON - timedelta(hours=24))
+
+
+def begin(store, n, text="Ahoj"):
+    """Put an attempt on record; give it as the lane's memory has it."""
+
+    def work(session):
+        message = MessageRecord(
+            uid=n, msisdn="+420777000001", text=text, part_count=1, state=MessageState.SUBMITTING, sim_id=1,
+            created_at=NOON, changed_at=NOON,
+        )  # fmt: skip
+        session.add(message)
+        session.flush()
+        attempt = AttemptRecord(
+            message_id=message.id, n=1, wire_id=n, phone_id=1, sim_id=1, part_count=1, state=AttemptState.INTENT,
+            intent_at=NOON, phone_clock_ms=NOON_MS,
+        )  # fmt: skip
+        session.add(attempt)
+        session.flush()
+        return attempt.id
+
+    attempt_id = store.write(work)
+    with store.reading() as session:
+        return next(one for one in unproven.open_attempts(session, 1) if one.attempt_id == attempt_id)
+
+
+def row(n):
+    return SentRow(n, NOON_MS + n, 11, "+420777000001", "Ahoj")
+
+
+def test_a_sweep_by_another_thread_is_seen_when_its_bells_have_rung(store, bells, hands):
+    hands.take(begin(store, 1))
+    assert len(hands.open) == 1
+    assert sweep_overdue(store, bells, TIMINGS, NOON + LATE) == 1
+    assert hands.open == []
+    assert not hands.is_trusted
+    # Its row may still come, and is looked for among the late ones.
+    assert [one.wire_id for one in hands.to_confirm(late=True)] == [1]
+    assert hands.to_confirm(late=False) == []
+
+
+def test_what_was_given_up_is_looked_for_where_an_equal_one_is_open(store, bells, hands):
+    begin(store, 1)
+    begin(store, 2, "Něco jiného")
+    sweep_overdue(store, bells, TIMINGS, NOON + LATE)
+    hands.take(begin(store, 3))
+    assert [one.wire_id for one in hands.open] == [3]
+    assert [one.wire_id for one in hands.to_confirm(late=False)] == [1, 3]
+    assert [one.wire_id for one in hands.to_confirm(late=True)] == [1, 2, 3]
+
+
+def test_what_a_person_has_settled_is_in_no_hands_after_the_bells(store, bells, hands):
+    attempt = begin(store, 1)
+    assert len(hands.open) == 1
+    store.write(lambda session: session.execute(update(AttemptRecord).values(state=AttemptState.SENT)))
+    bells.ring()
+    assert hands.open == []
+    hands.note_returned(attempt.attempt_id, NOON_MS)  # its lane hears of it only now
+    assert hands.open == []
+
+
+def test_a_row_that_has_proven_something_stays_claimed_also_from_the_record(store, bells, hands):
+    first, second = begin(store, 1), begin(store, 2)
+    assert hands.claimed_since(NOON_MS) == set()
+    proofs = {first.attempt_id: row(1)}
+    store.write(lambda session: attempts.settle_sent(session, proofs, now=NOON, actor="test"))
+    hands.note_proven(first.attempt_id, row(1))
+    assert hands.claimed_since(NOON_MS) == {(1, NOON_MS + 1)}
+    assert [one.attempt_id for one in hands.open] == [second.attempt_id]
+    assert hands.is_trusted
+    bells.ring()
+    assert hands.claimed_since(NOON_MS) == {(1, NOON_MS + 1)}
+    assert hands.claimed_since(NOON_MS + 2) == {(1, NOON_MS + 1)}  # more than asked for does no harm
+    assert Hands(store, bells, 1, lambda: NOON).claimed_since(NOON_MS) == {(1, NOON_MS + 1)}
+
+
+def test_questions_between_two_bells_cost_no_sql(store, bells, hands):
+    hands.take(begin(store, 1))
+    assert hands.open
+    hands.claimed_since(NOON_MS)
+    statements = []
+    event.listen(store._engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
+    for _ in range(5):
+        assert hands.open
+        assert hands.is_trusted
+        hands.to_confirm(late=True)
+        hands.claimed_since(NOON_MS)
+    bells.ring_in()
+    assert hands.open
+    assert statements == []
