@@ -141,6 +141,8 @@ def bench(*, port: int | None = None) -> Iterator[Bench]:
             f'data_dir = "{data_dir}"\n[web]\nport = {free_port()}\n[phones]\nenrol_all = true\n'
             f"[adb]\nusb = false\n{f'port = {port}' if port else ''}\nconnect = [{phones}]\n"
             f"[new_sims]\nparts_per_minute = {PER_MINUTE}\nparts_per_day = 100000\n"
+            # The same few numbers are written to again and again.
+            "[repeats]\nrecipient_per_hour = {}\nsame_text = {}\n"
         )
         with (Path(name) / "log").open("wb") as log:
             command = [sys.executable, "-m", "host_controller", "run", "--config", str(config)]

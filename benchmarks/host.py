@@ -62,6 +62,8 @@ class Host:
             f'data_dir = "{self.data_dir}"\ntimings_scale = {scale}\n[web]\nport = {free_port()}\n'
             f"[phones]\nenrol_all = true\n[adb]\nusb = false\nconnect = [{connect}]\n"
             f"[new_sims]\nparts_per_minute = {parts_per_minute}\nparts_per_day = 1000000\n"
+            # The same few numbers are written to again and again.
+            "[repeats]\nrecipient_per_hour = {}\nsame_text = {}\n"
         )
 
     def launch(self, module: str = DAEMON, environment: Mapping[str, str] | None = None) -> None:

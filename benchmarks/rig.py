@@ -51,6 +51,8 @@ class Rig:
             f'data_dir = "{self.data_dir}"\ntimings_scale = {scale}\n[web]\nport = {self._web_port}\n'
             f"[adb]\nusb = false\n{self._adb}connect = [{phones}]\n[phones]\nenrol_all = true\n"
             f"[new_sims]\nparts_per_minute = {self._per_minute}\nparts_per_day = 1000000\n"
+            # The same few numbers are written to again and again.
+            "[repeats]\nrecipient_per_hour = {}\nsame_text = {}\n"
         )
         (self.data_dir / "api.sock").unlink(missing_ok=True)
         self.daemon = self._nursery.start(self._config, self.log, failpoint)

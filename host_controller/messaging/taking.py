@@ -16,10 +16,10 @@ from host_controller.messaging.queue import QueuedMessage
 from host_controller.messaging.sim_choice import SimChoice
 from host_controller.rules.choice import PATIENCE
 from host_controller.rules.classes import MessageClass
+from host_controller.rules.ledger import ONE_HOUR
 from host_controller.rules.recipient_filter import EVERYBODY, is_match
 from host_controller.rules.waiting import Wait, WaitReason, shortest
 
-_ROOM = (WaitReason.GUARD, WaitReason.HOUR)
 # So many are put aside in one transaction that it holds up nobody.
 _PARK_AT_ONCE = 500
 
@@ -40,6 +40,7 @@ class Blown:
 
 
 Taken = tuple[Claim, RackSim]
+_ROOM = (WaitReason.GUARD, WaitReason.HOUR, WaitReason.RESERVE)
 
 
 class Taking:
@@ -85,6 +86,7 @@ class Taking:
         if isinstance(slots, Wait):
             return slots
         classes, waits = self._open_classes(now, slots)
+        full: set[tuple[int, MessageClass, int | None]] = set()
         aside: dict[QueuedMessage, Wait] = {}
         result: Taken | Idle | Blown | Wait | None = None
         for message in shared.queue.messages(
@@ -93,6 +95,9 @@ class Taking:
             if len(aside) >= _PARK_AT_ONCE:
                 result = Idle(now)
                 break
+            kind = message.parts, message.message_class, message.only_sim_id
+            if kind in full:
+                continue
             held = self._held(session, message, now)
             if held is not None and held.reason is WaitReason.SPEND_FUSE:
                 result = Blown(shared.rules.blown(session, now) or "")
@@ -109,8 +114,11 @@ class Taking:
             sim = self._choice.choose(message.parts, message.message_class, message.msisdn, now, slots, only_sim_id)
             if isinstance(sim, Wait):
                 waits.append(sim)
-                if sim.reason in _ROOM and now - message.created_at > PATIENCE:
-                    break  # it has let shorter ones take the room that it waits for often enough
+                if _is_out_of_patience(message, sim, now):
+                    break
+                known = self._choice.choose(*kind[:2], None, now, slots, message.only_sim_id)
+                if isinstance(known, Wait):
+                    full.add(kind)  # whoever the others are for
                 continue
             claim = attempts.claim(session, message, sim.sim_id, sender, now=now, actor=self._actor)
             shared.queue.drop(message)
@@ -194,3 +202,12 @@ class Taking:
         mine = set(self.sim_ids)
         others = [standing for sim_id, standing in board.at_work().items() if sim_id not in mine]
         return any(not standing.has_bound and standing.wait is None for standing in others)
+
+
+def _is_out_of_patience(message: QueuedMessage, wait: Wait, now: datetime) -> bool:
+    """Say whether a message has waited so long for room that shorter, younger ones must leave it what comes free.
+
+    Not where the room comes much later: what is left of a day is not kept for the next.
+    """
+    is_soon = wait.until is not None and wait.until - now <= ONE_HOUR
+    return is_soon and wait.reason in _ROOM and now - message.created_at > PATIENCE

@@ -47,6 +47,8 @@ class DaemonProcess:
             f'data_dir = "{self.data_dir}"\ntimings_scale = {scale}\n[web]\nport = {self.port}\n'
             f"[adb]\n{adb}usb = false\nconnect = [{phones}]\n[phones]\nenrol_all = {str(enrol_all).lower()}\n"
             f"[new_sims]\nparts_per_minute = {per_minute}\nparts_per_day = 5000\n"
+            # The same few numbers are written to again and again.
+            "[repeats]\nrecipient_per_hour = {}\nsame_text = {}\n"
         )
         self._process: subprocess.Popen | None = None
 

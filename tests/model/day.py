@@ -178,9 +178,9 @@ class Day:
             lane_s, plan_s = seat.next_s, self._plan[0][0] if self._plan else until_s
             next_s = min(lane_s, plan_s)
             if next_s >= until_s:
-                self.clock.go_on(max(0.0, until_s - self.now_s))
+                self._go_to(until_s)
                 return
-            self.clock.go_on(max(0.0, next_s - self.now_s))
+            self._go_to(next_s)
             if plan_s <= lane_s:
                 heapq.heappop(self._plan)[2]()
             else:
@@ -200,6 +200,11 @@ class Day:
     def close(self) -> None:
         with suppress(DataDirectoryError):
             self.store.close()
+
+    def _go_to(self, at_s: float) -> None:
+        """Let time pass; what is shown is told anew each time, or a hundred thousand roundings would add up."""
+        self.clock.elapsed_s = max(self.now_s, at_s)
+        self.clock.set_off_by(0.0)
 
     def _let_go_on(self, seat: Seat) -> None:
         pause_s = seat.lane.turn()

@@ -97,6 +97,23 @@ def test_a_lane_that_waits_for_its_hour_leaves_the_queue_alone(tmp_path, monkeyp
         day.close()
 
 
+def test_long_messages_are_not_passed_over_for_ever(tmp_path):
+    """What comes free of an hour comes part by part: after a while it is kept for the oldest, however long that is."""
+    day = Day(tmp_path / "smsrack.db", replace(SMALL, single_phones=1, dual_phones=0, bad_phones=0), seed=1)
+    try:
+        # The hour is filled with short ones, whose room comes free part by part.
+        texts = ["Jaro"] * 20 + ["x" * 400] * 3 + ["Jaro"] * 60
+        offers = [Draft(f"+420603{n:06d}", text, message_class=MessageClass.MARKETING) for n, text in enumerate(texts)]
+        day.at(10.0, lambda: day.submit(*offers))
+        day.run(3 * 3600.0)
+        with day.store.reading() as session:
+            states = session.scalars(select(MessageRecord.state).order_by(MessageRecord.id)).all()
+        assert states[20:23] == ["sent"] * 3
+        assert "queued" in states
+    finally:
+        day.close()
+
+
 def _at(values, share):
     return values[min(len(values) - 1, int(share * len(values)))]
 
