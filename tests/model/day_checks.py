@@ -94,7 +94,8 @@ class Watcher:
         self.waiting_for["in a phone's hands"] += submitting
         assert all(day.holds.of_batch(batch_id) for batch_id in held), "a batch goes on, and its messages do not"
         for reason, count, first_at, timed in rows:
-            if reason is None or (first_at is not None and first_at <= now):
+            # What is due at this moment is taken in the turn that comes next.
+            if reason is None or (first_at is not None and first_at <= now - _OVERSLEPT):
                 self._explain_ready(count)
             if reason is not None:
                 assert timed == count or reason in _TIMELESS, f"{count - timed} wait for {reason} without a time"
