@@ -109,7 +109,9 @@ class Watcher:
             view = seat.rack_phone.view()
             if view.link != LINKED or view.status is not PhoneStatus.READY or view.enrolled is None:
                 continue
-            assert seat.phone.name not in self._idle or seat.lane.is_rung, f"{seat.phone.name} idles; {count} could go"
+            assert seat.phone.name not in self._idle or seat.lane.is_rung, (
+                f"{seat.phone.name} idles at {now:%H:%M:%S}, until {seat.next_s - day.now_s:.1f} s; {count} could go"
+            )
             standings = [day.dispatcher.board.standing(sim.sim_id) for sim in view.enrolled.usable_sims]
             waits += [standing.wait for standing in standings if standing.wait is not None]
             for standing in standings:
