@@ -156,6 +156,8 @@ class Queue:
         if self._due_at is not None and self._due_at <= now:
             session.execute(_BECOME_DUE, {"now": now})
             self._look_anew(session)
+            # Who went to sleep before these were put aside does not know of their time.
+            self._bells.ring_in()
         self._seen = counts
 
     def _look_anew(self, session: Session) -> None:

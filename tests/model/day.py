@@ -82,8 +82,8 @@ class Size:
         return self.messages - self.otp - self.transactional
 
 
-SMALL = Size(12, 4, 3000, 6, 20, 150, 10)
-FULL = Size(60, 20, 50_000, 2, 60, 500, 10)
+SMALL = Size(12, 4, 3000, 20, 20, 150, 10)
+FULL = Size(60, 20, 50_000, 20, 60, 500, 10)
 
 
 class Seat:

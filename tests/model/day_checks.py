@@ -94,7 +94,8 @@ class Watcher:
         self.waiting_for["in a phone's hands"] += submitting
         assert all(day.holds.of_batch(batch_id) for batch_id in held), "a batch goes on, and its messages do not"
         for reason, count, first_at, timed in rows:
-            if reason is None or (first_at is not None and first_at <= now):
+            # What is due at this moment is taken in the turn that comes next.
+            if reason is None or (first_at is not None and first_at <= now - _OVERSLEPT):
                 self._explain_ready(count)
             if reason is not None:
                 assert timed == count or reason in _TIMELESS, f"{count - timed} wait for {reason} without a time"
@@ -108,7 +109,9 @@ class Watcher:
             view = seat.rack_phone.view()
             if view.link != LINKED or view.status is not PhoneStatus.READY or view.enrolled is None:
                 continue
-            assert seat.phone.name not in self._idle or seat.lane.is_rung, f"{seat.phone.name} idles; {count} could go"
+            assert seat.phone.name not in self._idle or seat.lane.is_rung, (
+                f"{seat.phone.name} idles at {now:%H:%M:%S}, until {seat.next_s - day.now_s:.1f} s; {count} could go"
+            )
             standings = [day.dispatcher.board.standing(sim.sim_id) for sim in view.enrolled.usable_sims]
             waits += [standing.wait for standing in standings if standing.wait is not None]
             for standing in standings:
