@@ -154,10 +154,10 @@ class Queue:
         elif counts.arrivals != seen.arrivals:
             self._take_in(session)
         if self._due_at is not None and self._due_at <= now:
-            session.execute(_BECOME_DUE, {"now": now})
+            due = session.connection().execute(_BECOME_DUE, {"now": now}).rowcount
             self._look_anew(session)
             # Who went to sleep before these were put aside does not know of their time.
-            self._bells.ring_in()
+            self._bells.ring_in(due)
         self._seen = counts
 
     def _look_anew(self, session: Session) -> None:
