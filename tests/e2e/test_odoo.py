@@ -174,7 +174,7 @@ def test_a_campaign_and_its_ends(start, peer, eventually):
     ends = peer.ends(mark)
     assert ends.pop(f"{mark} {OPTED_OUT}") == ("canceled", "sms_blacklist", "bounce")
     state, failure_type, trace = ends.pop(f"{mark} invalid")
-    assert (state, failure_type) == ("error", "sms_number_format")
+    assert (state, failure_type) == ("error", "sms_country_not_supported")
     assert trace in ("bounce", None)
     assert set(ends.values()) == {("pending", False, "pending")}
     air = Counter((part["to"], part["text"]) for part in rack.air() if part["text"].startswith(mark))

@@ -9,6 +9,7 @@ from sqlalchemy import select, update
 
 from device_drivers.base import JournalAnswer, JournalWord
 from host_controller.errors import NotUnknownError, UnknownMessageError
+from host_controller.fleet.phone import Enrolled
 from host_controller.messaging.journal_care import JournalCare
 from host_controller.messaging.judgement import Settlement, assume_old, settle
 from host_controller.rules.states import MessageState
@@ -49,7 +50,8 @@ def test_a_refusal_waits_longer_each_time_and_then_fails(rack, fake_phone):
     assert rack.message(message_id).failure_code == "phone_rejected"
 
 
-def test_a_sim_whose_network_refuses_three_in_a_row_is_stopped_until_a_person_confirms(rack, fake_phone):
+def test_a_sim_whose_network_refuses_three_in_a_row_is_stopped_until_a_person_confirms(rack, fake_phone, monkeypatch):
+    monkeypatch.setattr(Enrolled, "most_unproven", 3)
     phone = fake_phone(faults=["withdrawn"] * 3)
     phone.sims = phone.sims[:1]
     rack.plug_in(phone)

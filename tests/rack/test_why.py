@@ -12,7 +12,7 @@ from sqlalchemy import update
 
 from device_drivers.base import SendGuard, Sim
 from host_controller.fleet.enrolment import stop_sim
-from host_controller.fleet.phone import PhoneStatus
+from host_controller.fleet.phone import Enrolled, PhoneStatus
 from host_controller.messaging.attempts import Sender, Verdict, claim, settle_not_sent
 from host_controller.messaging.holds import HoldKind, Scope
 from host_controller.messaging.submit import Draft, submit
@@ -360,7 +360,8 @@ def test_only_the_sims_that_it_is_bound_to(scene):
     assert [line.sim_id for line in scene.explain(message_id).sims] == [2]
 
 
-def test_hands_that_are_full(scene):
+def test_hands_that_are_full(scene, monkeypatch):
+    monkeypatch.setattr(Enrolled, "most_unproven", 8)
     scene.start(scene.phone(faults=["no_row"] * 8), timings_scale=1)
     last = scene.queue(*drafts(9))[-1]
     scene.rack.wait_until(lambda: scene.rack.states().count(MessageState.SUBMITTING) == 8)

@@ -135,6 +135,6 @@ def test_questions_between_two_bells_cost_no_sql(store, bells, hands):
         assert hands.is_trusted
         hands.to_confirm(late=True)
         hands.claimed_since(NOON_MS)
-    bells.ring_in()
+    bells.ring_in(1)
     assert hands.open
     assert statements == []

@@ -206,55 +206,52 @@ def test_a_hold_by_the_fuse_is_one_however_many_lanes_find_it_blown(store):
 RULE = StickyRule(expires_after=timedelta(days=30), fails_over_after=10 * MINUTE)
 
 
-def may_take(store, lane, message_id, sim_ids, board, now=NOON):
-    def work(session):
-        message = lane._find(session, message_id, now)
-        return recipients.may_take(session, message, sim_ids, board, RULE, now)
+def may_take(store, sim_ids, board, now=NOON):
+    def wait_of(sim_id):
+        standing = board.standing(sim_id)
+        return standing.wait, standing.away_since
 
-    return store.write(work)
+    kept = store.write(lambda session: recipients.kept_sim(session, ANNA, RULE, wait_of, now))
+    return kept is None or kept in sim_ids
 
 
 def test_a_recipient_keeps_its_sim_until_that_is_away_for_long(store):
-    lane, board = Lane(store, Settings()), Board(NOON - HOUR)
-    message_id = lane.submit()
-    assert may_take(store, lane, message_id, [2], board)  # nobody has written to it
+    board = Board(NOON - HOUR)
+    assert may_take(store, [2], board)  # nobody has written to it
     store.write(lambda session: recipients.remember(session, ANNA, 1, NOON))
     board.post([1], None, has_bound=False)
-    assert may_take(store, lane, message_id, [1], board)
-    assert not may_take(store, lane, message_id, [2], board)
+    assert may_take(store, [1], board)
+    assert not may_take(store, [2], board)
     # It waits, but not for long; then for long.
     board.post([1], Wait(NOON + 10 * MINUTE, WaitReason.HOUR), has_bound=False)
-    assert not may_take(store, lane, message_id, [2], board)
+    assert not may_take(store, [2], board)
     board.post([1], Wait(NOON + 11 * MINUTE, WaitReason.HOUR), has_bound=False)
-    assert may_take(store, lane, message_id, [2], board)
+    assert may_take(store, [2], board)
 
 
 def test_a_sim_that_has_left_is_waited_for_as_long_as_the_rule_says(store):
-    lane, board = Lane(store, Settings()), Board(NOON - HOUR)
-    message_id = lane.submit()
+    board = Board(NOON - HOUR)
     store.write(lambda session: recipients.remember(session, ANNA, 1, NOON))
     board.post([1], None, has_bound=False)
     board.leave([1], NOON)
-    assert not may_take(store, lane, message_id, [2], board, NOON + 10 * MINUTE - timedelta(seconds=1))
-    assert may_take(store, lane, message_id, [2], board, NOON + 10 * MINUTE)
+    assert not may_take(store, [2], board, NOON + 10 * MINUTE - timedelta(seconds=1))
+    assert may_take(store, [2], board, NOON + 10 * MINUTE)
 
 
 def test_a_sim_that_never_came_since_the_start_is_not_waited_for_for_ever(store):
-    lane, board = Lane(store, Settings()), Board(NOON)
-    message_id = lane.submit()
+    board = Board(NOON)
     store.write(lambda session: recipients.remember(session, ANNA, 1, NOON))
-    assert not may_take(store, lane, message_id, [2], board, NOON + MINUTE)
-    assert may_take(store, lane, message_id, [2], board, NOON + 10 * MINUTE)
+    assert not may_take(store, [2], board, NOON + MINUTE)
+    assert may_take(store, [2], board, NOON + 10 * MINUTE)
 
 
 def test_after_a_month_any_sim_may_write_and_is_remembered(store):
-    lane, board = Lane(store, Settings()), Board(NOON)
-    message_id = lane.submit()
+    board = Board(NOON)
     store.write(lambda session: recipients.remember(session, ANNA, 1, NOON))
     board.post([1], None, has_bound=False)
     later = NOON + timedelta(days=30)
-    assert not may_take(store, lane, message_id, [2], board, later - MINUTE)
-    assert may_take(store, lane, message_id, [2], board, later)
+    assert not may_take(store, [2], board, later - MINUTE)
+    assert may_take(store, [2], board, later)
     store.write(lambda session: recipients.remember(session, ANNA, 2, later))
     assert store.write(lambda session: recipients.find(session, ANNA)).sim_id == 2
 
