@@ -23,4 +23,5 @@ def test_a_death_at_every_step(capsys):
     assert [leg["broken"] for leg in legs] == [{}] * LEGS
     assert all(leg["holds"] for leg in legs), rows["all"]
     assert all(rows[name]["kills"] for name in NAMES)
-    assert rows[RANDOM]["kills"] == LEGS * RANDOM_KILLS
+    # A point that a leg did not come by counts here: it was killed by the clock.
+    assert rows[RANDOM]["kills"] >= LEGS * RANDOM_KILLS
