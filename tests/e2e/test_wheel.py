@@ -51,6 +51,7 @@ def test_the_wheel_brings_pages_migrations_shell_and_udev(wheel):
     assert set(data) == {
         "share/smsrack/udev/51-smsrack.rules",
         "share/smsrack/udev/README.md",
+        "share/smsrack/examples/batches.csv",
         "share/smsrack/examples/messages.csv",
     }
     top = {name.split("/")[0] for name in names}
