@@ -23,6 +23,7 @@ from host_controller.settings import load_settings
 from host_controller.store.data_dir import DataDirectory
 from host_controller.store.store import Store
 from host_controller.wiring import make_api_app, utc_now
+from tests.serving import run_until_closed
 from web import Services
 
 ANNA = "+420777123456"
@@ -48,7 +49,7 @@ def online(data_dir, offline):
     with DataDirectory(data_dir).locked() as data, closing(Store(data.database)) as store:
         services = Services(store, None, Bells(), load_settings(None), utc_now)
         server = waitress.create_server(make_api_app(services), unix_socket=str(data.socket), unix_socket_perms="600")
-        thread = threading.Thread(target=server.run, daemon=True)
+        thread = threading.Thread(target=run_until_closed, args=(server,), daemon=True)
         thread.start()
         yield offline
         server.close()
