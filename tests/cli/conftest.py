@@ -17,6 +17,7 @@ from host_controller.settings import load_settings
 from host_controller.store.data_dir import DataDirectory
 from host_controller.store.store import Store
 from host_controller.wiring import make_api_app, utc_now
+from tests.serving import run_until_closed
 from web import Services
 
 
@@ -47,7 +48,7 @@ def online(data_dir, offline, online_store, eventually):
     services = Services(online_store, None, Bells(), load_settings(None), utc_now)
     path = str(DataDirectory(data_dir).socket)
     server = waitress.create_server(make_api_app(services), unix_socket=path, unix_socket_perms="600")
-    thread = threading.Thread(target=server.run, daemon=True)
+    thread = threading.Thread(target=run_until_closed, args=(server,), daemon=True)
     thread.start()
     yield offline
     # Closed under a request, its loop would stumble over a file descriptor that is gone.

@@ -16,6 +16,7 @@ from host_controller.messaging.submit import Draft
 from host_controller.settings import load_settings
 from host_controller.store.store import Store
 from host_controller.wiring import utc_now
+from tests.serving import run_until_closed
 from web import Services, create_app, make_pages
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -40,7 +41,7 @@ def test_the_page_updates_itself(tmp_path):
                 asked.append(flask.request.headers.get("If-None-Match"))
 
         server = waitress.create_server(app, host="127.0.0.1", port=0)
-        thread = threading.Thread(target=server.run, daemon=True)
+        thread = threading.Thread(target=run_until_closed, args=(server,), daemon=True)
         thread.start()
         command = [CHROMIUM, *FLAGS, f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom"]
         result = subprocess.run(

@@ -16,6 +16,7 @@ from odoo_sync.fake import FakeOdoo, make_app
 from odoo_sync.pull import Pull
 from odoo_sync.push_results import PushResults
 from odoo_sync.sync import OdooSync
+from tests.serving import run_until_closed
 
 
 class Served:
@@ -32,7 +33,7 @@ class Served:
     def start(self) -> None:
         self._server = waitress.create_server(self.app, host="127.0.0.1", port=self.port)
         self.port = self._server.effective_port
-        self._thread = threading.Thread(target=self._server.run, daemon=True)
+        self._thread = threading.Thread(target=run_until_closed, args=(self._server,), daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
