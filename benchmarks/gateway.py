@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import signal
@@ -12,7 +11,6 @@ import sys
 import tempfile
 import threading
 import time
-import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -24,6 +22,7 @@ from benchmarks.tally import Balance, balance, clearing_times, read_stored, whol
 from device_drivers.adb.address import ServerAddress
 from device_drivers.adb.listener import find_listener
 from host_controller.cli.simulated_rack import SimulatedRack, simulated_rack
+from host_controller.cli.simulator_control import SimulatorControl
 from host_controller.client import ApiCallError, ApiClient, open_api
 from host_controller.errors import ControllerError
 from host_controller.settings import load_settings
@@ -40,6 +39,7 @@ class Gateway:
 
     def __init__(self, home: Path, rack: SimulatedRack, module: str, settings: str, data_dir: Path | None) -> None:
         self.rack, self.module = rack, module
+        self.control = SimulatorControl(rack.control, limit_s=30).call
         self.data_dir, self.config = data_dir or home / "d", home / "smsrack.toml"
         self.log = home / "log"
         self.accepted: dict[int, str] = {}
@@ -144,18 +144,6 @@ class Gateway:
             wait_for(lambda: self.moving() == 0, limit_s)
         except TimeoutError:
             print(f"not at rest after {limit_s:g} s: {self.totals()}", file=sys.stderr)
-
-    # The simulator
-    def control(self, method: str, path: str, body: object = None) -> Any:
-        """Call the simulator's control API."""
-        request = urllib.request.Request(  # noqa: S310 - http on loopback
-            self.rack.control + path,
-            None if body is None else json.dumps(body).encode(),
-            {"Content-Type": "application/json"},
-            method=method,
-        )
-        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
-            return json.load(answer)
 
     def fault_everywhere(self, kind: str, **options: float) -> None:
         """Let a fault happen on every phone."""
