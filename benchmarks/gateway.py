@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import signal
@@ -11,7 +10,6 @@ import sys
 import tempfile
 import threading
 import time
-import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -22,6 +20,7 @@ from benchmarks.host import DAEMON, Host
 from benchmarks.rack import wait_for
 from benchmarks.tally import Balance, balance, clearing_times, read_stored, whole_messages
 from host_controller.cli.simulated_rack import SimulatedRack, simulated_rack
+from host_controller.cli.simulator_control import SimulatorControl
 from host_controller.client import ApiCallError, ApiClient
 from host_controller.errors import ControllerError
 
@@ -39,6 +38,7 @@ class Gateway(Host):
     def __init__(self, home: Path, rack: SimulatedRack, module: str, data_dir: Path | None) -> None:
         super().__init__(home, rack.phones, _PER_MINUTE, scale=SCALE, data_dir=data_dir)
         self.rack, self.module = rack, module
+        self.control = SimulatorControl(rack.control, limit_s=30).call
         self.accepted: dict[int, str] = {}
         self.refused: Counter[int] = Counter()
         """Requests that were not accepted, by HTTP status."""
@@ -111,18 +111,6 @@ class Gateway(Host):
             wait_for(lambda: self.moving() == 0, limit_s)
         except TimeoutError:
             print(f"not at rest after {limit_s:g} s: {self.totals()}", file=sys.stderr)
-
-    # The simulator
-    def control(self, method: str, path: str, body: object = None) -> Any:
-        """Call the simulator's control API."""
-        request = urllib.request.Request(  # noqa: S310 - http on loopback
-            self.rack.control + path,
-            None if body is None else json.dumps(body).encode(),
-            {"Content-Type": "application/json"},
-            method=method,
-        )
-        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
-            return json.load(answer)
 
     def fault_everywhere(self, kind: str, **options: float) -> None:
         """Let a fault happen on every phone."""

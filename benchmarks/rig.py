@@ -9,8 +9,6 @@ import socket
 import sqlite3
 import tempfile
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
@@ -22,6 +20,7 @@ from benchmarks.rack import free_port
 from device_drivers.adb.address import ServerAddress
 from device_drivers.adb.server import AdbServer, find_adb
 from host_controller.cli.simulated_rack import SimulatedRack, simulated_rack
+from host_controller.cli.simulator_control import SimulatorControl
 
 _CALL_LIMIT_S = 20.0
 _STEP_S = 0.02
@@ -35,7 +34,8 @@ class Rig:
 
     def __init__(self, directory: Path, rack: SimulatedRack, nursery: Nursery, adb: str, per_minute: int) -> None:
         self.ledger = Ledger()
-        self.log, self._nursery, self._rack = directory / "log", nursery, rack
+        self.log, self._nursery = directory / "log", nursery
+        self.control = SimulatorControl(rack.control, _CALL_LIMIT_S).call
         self.phones = rack.phones
         self.data_dir = directory / "d"
         self.database = self.data_dir / "smsrack.db"
@@ -167,17 +167,6 @@ class Rig:
         self.control(
             "POST", f"/phones/{serial}/faults", {key: value for key, value in body.items() if value is not None}
         )
-
-    def control(self, method: str, path: str, body: object = None) -> Any:
-        """Use the control API of the simulated rack."""
-        request = urllib.request.Request(  # noqa: S310 - http on loopback
-            self._rack.control + path,
-            None if body is None else json.dumps(body).encode(),
-            {"Content-Type": "application/json"},
-            method=method,
-        )
-        with urllib.request.urlopen(request, timeout=_CALL_LIMIT_S) as answer:  # noqa: S310
-            return json.load(answer)
 
 
 @contextmanager

@@ -139,7 +139,10 @@ class PhoneSettings(Section):
     """Which phones are taken into the rack."""
 
     enrol_all: bool = False
-    """True enrols every phone that is plugged in; else `smsrack phones enrol` does it, phone by phone."""
+    """True enrols every phone that is plugged in, but one that was taken out.
+
+    Else `smsrack phones enrol` does it, phone by phone.
+    """
 
 
 class NewSimSettings(Section):

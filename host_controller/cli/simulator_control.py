@@ -1,4 +1,4 @@
-"""The simulator's control API, as far as the demo needs it."""
+"""A client of the simulator's control API."""
 
 from __future__ import annotations
 
@@ -13,16 +13,18 @@ _LIMIT_S = 10.0
 class SimulatorControl:
     """A client of one simulated rack."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, limit_s: float = _LIMIT_S) -> None:
+        """`limit_s` is the longest time that one call may take."""
         self._url = url
+        self._limit_s = limit_s
 
     def set_answers(self, answers: dict[str, str]) -> None:
         """Let subscribers answer the next message that they get."""
-        self._call("PUT", "/answers", answers)
+        self.call("PUT", "/answers", answers)
 
     def air(self) -> list[dict[str, Any]]:
         """Every part that left a SIM."""
-        entries: list[dict[str, Any]] = self._call("GET", "/air")["air"]
+        entries: list[dict[str, Any]] = self.call("GET", "/air")["air"]
         return entries
 
     @staticmethod
@@ -38,13 +40,14 @@ class SimulatorControl:
                 counts[first["to"], "".join(parts[n]["text"] for n in sorted(parts))] += 1
         return counts
 
-    def _call(self, method: str, path: str, body: object = None) -> dict[str, Any]:
+    def call(self, method: str, path: str, body: object = None) -> dict[str, Any]:
+        """Make one call; give its JSON. Raises OSError."""
         request = urllib.request.Request(  # noqa: S310 - http on loopback, from our own child
             self._url + path,
             None if body is None else json.dumps(body).encode(),
             {"Content-Type": "application/json"},
             method=method,
         )
-        with urllib.request.urlopen(request, timeout=_LIMIT_S) as answer:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=self._limit_s) as answer:  # noqa: S310
             value: dict[str, Any] = json.load(answer)
             return value

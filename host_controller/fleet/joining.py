@@ -43,6 +43,11 @@ class Joining:
             self._refuse(phone, failed)
             phone.invitation_is_done(invitation)
             return None
+        with self._store.reading() as session:
+            is_welcome = self._may_join(session, enrolment, invitation)
+        if not is_welcome:
+            phone.update(waits_for_consent=True, refusal=None)
+            return None
         clock_ms = phone.driver.read_clock_ms()
         # To go through the list again confirms nothing: a stop is lifted by `confirm` only.
         confirmed_by = _OPERATOR if invitation and not known else None
@@ -62,11 +67,14 @@ class Joining:
     def _save(
         self, session: Session, arrival: Arrival, serial: str, invitation: EnrolOptions | None
     ) -> Enrolled | None:
-        """Record it, unless it may not join: it may have been taken out of the rack since it was asked."""
-        hardware_serial = arrival.enrolment.identity.hardware_serial
-        if not invitation and not may_join(session, hardware_serial, enrol_all=self._settings.phones.enrol_all):
+        """Record it, unless it has been taken out of the rack since it was asked."""
+        if not self._may_join(session, arrival.enrolment, invitation):
             return None
         return save_arrival(session, arrival, self._settings.new_sims, now=self._clock(), actor=f"lane {serial}")
+
+    def _may_join(self, session: Session, enrolment: Enrolment, invitation: EnrolOptions | None) -> bool:
+        enrol_all = self._settings.phones.enrol_all
+        return invitation is not None or may_join(session, enrolment.identity.hardware_serial, enrol_all=enrol_all)
 
     def _enrol(self, phone: RackPhone, invitation: EnrolOptions | None) -> tuple[Enrolment, EnrolOptions, bool]:
         """Enrol with what is known about the phone; who it is shows only afterwards, so it may take a second time."""

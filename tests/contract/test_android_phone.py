@@ -17,6 +17,7 @@ from device_drivers.errors import (
     SubmitRejectedError,
 )
 from host_controller.text.parts import cut_into_parts
+from tests.reconnect import back_again
 
 TO = "+420777123456"
 # A phone begins an attempt once: each takes an id of its own.
@@ -38,15 +39,7 @@ def air_of(phones, text):
 def again(phone, phones, link, eventually):
     """After a fault of the link: wait until the phone is back."""
     phones.clear(phone.serial)
-
-    def back():
-        try:
-            link.attach(phone.serial)
-            return phone.read_clock_ms()
-        except Exception:
-            return False
-
-    eventually(back, 30)
+    back_again(phone, link, eventually)
 
 
 def test_enrolment(phone, phones):

@@ -15,13 +15,13 @@ from device_drivers.android.phone import AndroidPhone
 from device_drivers.base import EnrolOptions
 from device_drivers.errors import (
     CommandTimeoutError,
-    LinkError,
     NotSubmittedError,
     PhoneAnswerError,
     SubmitOutcomeUnknownError,
     SubmitRejectedError,
 )
 from host_controller.text.parts import cut_into_parts
+from tests.reconnect import back_again
 
 TO = "+420777123456"
 # A phone begins an attempt once: each takes an id of its own.
@@ -47,18 +47,10 @@ def either(request, adb_port):
     return SocketLink(ServerAddress(port=adb_port), request.param)
 
 
-def back_again(rack, phone, link, eventually):
+def again(rack, phone, link, eventually):
     rack.clear(phone.serial)
     rack.call("POST", f"/phones/{phone.serial}/plug")
-
-    def back():
-        try:
-            link.attach(phone.serial)
-            return phone.read_clock_ms()
-        except LinkError:
-            return False
-
-    eventually(back, 30)
+    back_again(phone, link, eventually)
 
 
 def test_both_clients_see_which_shell_it_is(either, rack, phones):
@@ -94,7 +86,7 @@ def test_a_link_that_breaks_after_the_script_was_sent_is_doubt(rack, phone, link
     with pytest.raises(SubmitOutcomeUnknownError):
         phone.submit(next(IDS), phone.sim, TO, [fault])
     eventually(lambda: [entry for entry in rack.air() if entry["text"] == fault])
-    back_again(rack, phone, link, eventually)
+    again(rack, phone, link, eventually)
 
 
 def test_an_exception_of_the_framework_in_the_phones_words(rack, phone):
@@ -108,7 +100,7 @@ def test_an_unplugged_phone_got_nothing(rack, phone, link, eventually):
     eventually(lambda: dict((p.serial, p.state) for p in link.list_phones()).get(phone.serial) != "device")
     with pytest.raises(NotSubmittedError):
         phone.submit(next(IDS), phone.sim, TO, ["unplugged"])
-    back_again(rack, phone, link, eventually)
+    again(rack, phone, link, eventually)
     assert not [entry for entry in rack.air() if entry["text"] == "unplugged"]
 
 

@@ -6,7 +6,8 @@ import pytest
 
 from device_drivers.android.phone import AndroidPhone
 from device_drivers.base import EnrolOptions, JournalWord, Sim
-from device_drivers.errors import LinkError, NotSubmittedError, SubmitOutcomeUnknownError, SubmitRejectedError
+from device_drivers.errors import NotSubmittedError, SubmitOutcomeUnknownError, SubmitRejectedError
+from tests.reconnect import back_again
 
 TO = "+420777123456"
 PROFILES = ("34", "23", "28-stdin")
@@ -37,17 +38,9 @@ def calls(rack, phone):
     return [name for name in rack.call("GET", f"/phones/{phone.serial}/calls")["calls"] if name in SENDS]
 
 
-def back_again(rack, phone, link, eventually):
+def again(rack, phone, link, eventually):
     rack.clear(phone.serial)
-
-    def back():
-        try:
-            link.attach(phone.serial)
-            return phone.read_clock_ms()
-        except LinkError:
-            return False
-
-    eventually(back, 30)
+    back_again(phone, link, eventually)
 
 
 def test_the_same_attempt_calls_the_framework_once(rack, phone, attempt):
@@ -77,7 +70,7 @@ def test_a_call_that_was_cut_off_is_known_as_begun(rack, phone, link, attempt, e
     rack.fault(phone.serial, fault, 1)
     with pytest.raises(SubmitOutcomeUnknownError):
         phone.submit(attempt, phone.sim, TO, [f"utržená {fault}"])
-    back_again(rack, phone, link, eventually)
+    again(rack, phone, link, eventually)
     assert phone.revoke(attempt).word is JournalWord.BEGUN
     with pytest.raises(SubmitOutcomeUnknownError, match="it was begun"):
         phone.submit(attempt, phone.sim, TO, [f"utržená {fault}"])
@@ -125,7 +118,7 @@ def test_the_journal_outlives_a_restart(rack, phone, attempt, link, eventually):
     boot_id = phone.enrolment.boot_id
     rack.call("POST", f"/phones/{phone.serial}/reboot")
     eventually(lambda: dict((p.serial, p.state) for p in link.list_phones()).get(phone.serial) != "device")
-    back_again(rack, phone, link, eventually)
+    again(rack, phone, link, eventually)
     phone.enrol(EnrolOptions(send_only=True))
     answer = phone.revoke(attempt)
     assert answer.word is JournalWord.RETURNED
