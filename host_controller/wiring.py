@@ -23,19 +23,16 @@ from host_controller.events import Bells
 from host_controller.fleet.joining import Joining
 from host_controller.fleet.rack import PhoneFinder, Rack, SeenPhone
 from host_controller.inbox.receive import Inbox
-from host_controller.messaging.board import Board
-from host_controller.messaging.dispatcher import Dispatcher
+from host_controller.messaging.dispatcher import build_dispatcher
 from host_controller.messaging.expiry import Expiry
 from host_controller.messaging.freeing import free_resumed
 from host_controller.messaging.holds import Holds
 from host_controller.messaging.judgement import assume_old
 from host_controller.messaging.lanes import Lanes
-from host_controller.messaging.queue import Queue, look_anew
-from host_controller.messaging.rack_rules import RackRules
+from host_controller.messaging.queue import look_anew
 from host_controller.messaging.session import LaneServices
 from host_controller.messaging.sweep import sweep_overdue
 from host_controller.messaging.unroutable import Unroutable
-from host_controller.rules.configured import sticky_rule
 from host_controller.rules.timings import Timings
 from host_controller.scheduler import Clock
 from host_controller.settings import AdbSettings, Settings
@@ -115,10 +112,7 @@ def build_controller(settings: Settings, data: DataDirectory) -> Controller:
         AdbFinder(link), lambda serial: AndroidPhone(link, serial, frameworks), settings.adb.connect, timings, bells
     )
     holds = Holds(store)
-    dispatcher = Dispatcher(
-        Queue(bells), holds, RackRules(settings, utc_now), Board(utc_now()), sticky_rule(settings.sticky)
-    )
-    store.on_rollback(dispatcher.forget)
+    dispatcher = build_dispatcher(store, bells, holds, settings, utc_now)
     look_anew(store)
     free_resumed(store, holds)
     lane_services = LaneServices(
@@ -142,6 +136,7 @@ def build_controller(settings: Settings, data: DataDirectory) -> Controller:
     clock.every(timings.watch_s, "expiry", Expiry(store, utc_now, lambda _: dispatcher.usual_wait()).run)
     clock.every(timings.health_s, "unroutable", Unroutable(store, settings, utc_now).run)
     clock.every(timings.late_round_s, "unknown", lambda: assume_old(store, settings.messages, timings, utc_now()))
+    clock.every(timings.workload_s, "workload", dispatcher.workload.count)
     clock.every(timings.read_idle_s, "inbox", lanes.ask_to_read)
     clock.every(timings.health_s, "health", lanes.ask_for_health)
     if settings.odoo.url:

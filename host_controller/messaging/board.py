@@ -7,6 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from host_controller.rules.choice import SimView
 from host_controller.rules.recipient_filter import EVERYBODY, Node
 from host_controller.rules.waiting import Wait
 
@@ -19,10 +20,13 @@ class Standing:
     """What holds its next message; None where it sends, or has nothing to send."""
     away_since: datetime | None
     """Since when it takes nothing at all; None while it is at work."""
-    has_bound: bool = False
-    """Messages wait that only this SIM, or its phone, may take."""
-    recipients: Node = EVERYBODY
-    """Whom its phone may write to."""
+    sim: SimView | None = None
+    """The SIM, its limits and whom it may write to; None while its phone has not been at work."""
+
+    @property
+    def recipients(self) -> Node:
+        """Whom its phone may write to."""
+        return EVERYBODY if self.sim is None else self.sim.recipients
 
 
 class Board:
@@ -41,13 +45,11 @@ class Board:
         """The SIMs that take messages."""
         return {sim_id: found for sim_id, found in list(self._standings.items()) if found.away_since is None}
 
-    def post(
-        self, sim_ids: Collection[int], wait: Wait | None, *, has_bound: bool, recipients: Node = EVERYBODY
-    ) -> None:
+    def post(self, sims: Collection[SimView], wait: Wait | None) -> None:
         """These are at work, and wait, or do not."""
         with self._lock:
-            for sim_id in sim_ids:
-                self._standings[sim_id] = Standing(wait, None, has_bound, recipients)
+            for sim in sims:
+                self._standings[sim.sim_id] = Standing(wait, None, sim)
 
     def leave(self, sim_ids: Collection[int], now: datetime) -> None:
         """These take nothing from now on."""

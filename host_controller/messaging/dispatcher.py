@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from host_controller.events import Bells
 from host_controller.messaging.board import Board
 from host_controller.messaging.holds import HoldKind, Holds, Scope, hold
 from host_controller.messaging.queue import Queue
 from host_controller.messaging.rack_rules import RackRules
+from host_controller.messaging.workload import Workload
+from host_controller.rules.configured import sticky_rule
 from host_controller.rules.sticky import StickyRule
 from host_controller.rules.waiting import Wait, WaitReason, shortest
+from host_controller.settings import Settings
+from host_controller.store.store import Store
 
 _log = logging.getLogger(__name__)
 _ACTOR = "spend fuse"
@@ -25,6 +31,7 @@ class Dispatcher:
     holds: Holds
     rules: RackRules
     board: Board
+    workload: Workload
     sticky: StickyRule | None
 
     def forget(self) -> None:
@@ -50,3 +57,20 @@ class Dispatcher:
         self.rules.forget()
         _log.error("the rack is held: %s", words)
         return Wait(None, WaitReason.SPEND_FUSE)
+
+
+def build_dispatcher(
+    store: Store, bells: Bells, holds: Holds, settings: Settings, clock: Callable[[], datetime]
+) -> Dispatcher:
+    """Put together what the lanes of a store share."""
+    queue, board = Queue(bells), Board(clock())
+    dispatcher = Dispatcher(
+        queue,
+        holds,
+        RackRules(settings, clock),
+        board,
+        Workload(store, queue, board, clock),
+        sticky_rule(settings.sticky),
+    )
+    store.on_rollback(dispatcher.forget)
+    return dispatcher

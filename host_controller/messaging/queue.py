@@ -88,6 +88,11 @@ class Queue:
         return any(window.messages for window in list(self._windows.values()))
 
     @property
+    def has_bound(self) -> bool:
+        """Tell, from any thread, whether messages may be there that only one SIM or phone can take."""
+        return self._has_bound
+
+    @property
     def due_at(self) -> datetime | None:
         """When the first of the messages is due that wait for a time; None where none does."""
         return self._due_at
@@ -115,11 +120,6 @@ class Queue:
                 yield from self._look_into(session, message_class)
             else:
                 yield from merge(self._look_into(session, message_class), *mine, key=_by_id)
-
-    def has_own(self, phone_id: int, sim_ids: Collection[int]) -> bool:
-        """Tell, from any thread, whether messages were seen that no other phone can take."""
-        windows = [self._windows.get(key) for key in self._bound_keys(phone_id, sim_ids)]
-        return any(window is not None and window.messages for window in windows)
 
     def drop(self, message: QueuedMessage) -> None:
         """It is taken, or gone."""

@@ -28,6 +28,7 @@ from host_controller.messaging.reconciler import Reconciler
 from host_controller.messaging.sending import ClockReading, Full, Sending
 from host_controller.messaging.sim_choice import SimChoice
 from host_controller.messaging.taking import Idle
+from host_controller.rules.choice import SimView
 from host_controller.rules.timings import Timings
 from host_controller.rules.waiting import Wait, WaitReason
 from host_controller.settings import Settings
@@ -105,7 +106,10 @@ class PhoneSession:
         self._sending = Sending(
             services.store, services.dispatcher, hands, enrolled, choice, services.timings, services.clock, actor
         )
-        self._sim_ids = [sim.sim_id for sim in enrolled.usable_sims]
+        self._sims = [
+            SimView(sim.sim_id, enrolled.phone_id, ledgers.limits(sim.sim_id), enrolled.recipients)
+            for sim in enrolled.usable_sims
+        ]
         self._trust_anew()
         # A phone that has nothing to do is read when the clock says so.
         self._next_read_s = math.inf
@@ -256,13 +260,11 @@ class PhoneSession:
         view = self._phone.view()
         if (view.waiting_for, view.waiting_until) != (reason, until):
             self._phone.update(waiting_for=reason, waiting_until=until)
-        dispatcher, sim_ids = self._services.dispatcher, self._sim_ids
-        has_bound = dispatcher.queue.has_own(self._enrolled.phone_id, sim_ids)
-        dispatcher.board.post(sim_ids, wait, has_bound=has_bound, recipients=self._enrolled.recipients)
+        self._services.dispatcher.board.post(self._sims, wait)
 
     def leave(self) -> None:
         """It sends nothing more: its messages need not wait for it."""
-        self._services.dispatcher.board.leave(self._sim_ids, self._services.clock())
+        self._services.dispatcher.board.leave([sim.sim_id for sim in self._sims], self._services.clock())
 
     def _usable_slots(self) -> frozenset[int]:
         """Slots whose radio is in service, as far as the phone says."""

@@ -89,8 +89,9 @@ class Taking:
         full: set[tuple[int, MessageClass, int | None]] = set()
         aside: dict[QueuedMessage, Wait] = {}
         result: Taken | Idle | Blown | Wait | None = None
+        is_behind = shared.workload.is_behind(self.sim_ids)
         for message in shared.queue.messages(
-            session, self._enrolled.phone_id, self.sim_ids, now, classes=classes, own_first=self._is_behind()
+            session, self._enrolled.phone_id, self.sim_ids, now, classes=classes, own_first=is_behind
         ):
             if len(aside) >= _PARK_AT_ONCE:
                 result = Idle(now)
@@ -195,13 +196,6 @@ class Taking:
         self._shared.rules.note(session, message, now)
         if self._shared.sticky is not None:
             recipients.remember(session, message.msisdn, sim.sim_id, now)
-
-    def _is_behind(self) -> bool:
-        """Whether this phone should leave to the others what they can take as well: it has work that is its alone."""
-        board = self._shared.board
-        mine = set(self.sim_ids)
-        others = [standing for sim_id, standing in board.at_work().items() if sim_id not in mine]
-        return any(not standing.has_bound and standing.wait is None for standing in others)
 
 
 def _is_out_of_patience(message: QueuedMessage, wait: Wait, now: datetime) -> bool:

@@ -1,7 +1,7 @@
-"""Which message a SIM takes next, and which SIM a message gets: the best pair that may go now, or why there is none.
+"""Which SIM a message gets, or why it gets none; and which SIMs leave to others what those can take as well.
 
-Pure: functions over frozen values. Of messages the highest class goes first, of a class the oldest. Of SIMs the one
-with the fewest minutes of work before it, so that phones of different speed finish together.
+Pure: functions over frozen values. A message goes to the SIM with the fewest minutes of work before it, so that phones
+of different speed finish together.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from host_controller.rules.waiting import NeverReason, Wait, WaitReason, shortes
 PATIENCE = timedelta(minutes=10)
 """How long a long message lets shorter, younger ones take the room that it waits for."""
 _NEVER_USED = datetime.min.replace(tzinfo=UTC)
-_ROOM = (WaitReason.GUARD, WaitReason.HOUR)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +54,14 @@ class SimView:
     """What holds the SIM for every message: a pause, no network, no phone."""
     away_since: datetime | None = None
     """Since when it has been held, where it has."""
-    bound_parts: int = 0
-    """Parts that wait for this SIM alone, and those that are in its hands."""
+    bound_parts: float = 0
+    """Parts that wait for this SIM alone, with its share of those that wait for its phone."""
     last_used_at: datetime = _NEVER_USED
 
     @property
     def minutes(self) -> float:
         """Work that no other SIM can take from it."""
-        return self.bound_parts / self.limits.parts_per_minute
+        return self.bound_parts / self.limits.lasting_parts_per_minute
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,51 +133,19 @@ def choose_sim(
     return shortest(wait for wait in waits.values() if wait is not None) or Wait(None, WaitReason.NO_PHONE)
 
 
-def choose_message(
-    sim: SimView,
-    messages: Iterable[QueuedMessage],
-    sims: Sequence[SimView],
-    allowed: Allowed,
-    now: datetime,
-    rule: StickyRule | None = None,
-    *,
-    behind: bool = False,
-) -> QueuedMessage | Wait | None:
-    """Give the best message that the SIM may take now; else the shortest wait; None where none is for it.
-
-    A SIM that is `behind` (see there) takes what only it can take before what others can take as well.
-    """
-    if sim.held is not None:
-        return sim.held
-    waits: list[Wait] = []
-    barred_rank: int | None = None
-    for message in sorted(messages, key=lambda one: _order_for(one, behind=behind)):
-        if barred_rank is not None and message.message_class.rank >= barred_rank:
-            break
-        if not may_take(message, sim):
-            continue
-        wait = message.held or allowed(sim, message) or _other_sim(message, sim, sims, allowed, now, rule)
-        if wait is None:
-            return message
-        waits.append(wait)
-        if wait.reason in _ROOM and now - message.created_at > PATIENCE:
-            barred_rank = message.message_class.rank
-    return shortest(waits)
-
-
 def level_minutes(sims: Sequence[SimView], free_parts: int) -> float:
     """In how many minutes all will be done at best, where any SIM may take the free parts.
 
     SIMs with more work of their own than this get none of the free parts and are done later.
     """
-    level, rate, parts = 0.0, 0, float(free_parts)
+    level, rate, parts = 0.0, 0.0, float(free_parts)
     for sim in sorted(sims, key=lambda sim: sim.minutes):
         needed = (sim.minutes - level) * rate
         if rate and needed >= parts:
             break
         parts -= needed
         level = sim.minutes
-        rate += sim.limits.parts_per_minute
+        rate += sim.limits.lasting_parts_per_minute
     return level + parts / rate if rate else level
 
 
@@ -192,11 +159,6 @@ def is_behind(sim: SimView, sims: Sequence[SimView], free_parts: int) -> bool:
 
 def _least_work(sim: SimView) -> tuple[float, datetime, int]:
     return sim.minutes, sim.last_used_at, sim.sim_id
-
-
-def _order_for(message: QueuedMessage, *, behind: bool) -> tuple[int, bool, datetime, int]:
-    is_free = message.only_sim_ids is None and message.only_phone_id is None
-    return message.message_class.rank, behind and is_free, message.created_at, message.message_id
 
 
 def _wait(message: QueuedMessage, sim: SimView, allowed: Allowed) -> Wait | None:
@@ -214,19 +176,3 @@ def _stuck_to(
             kept = is_kept(message.sticky, rule, _wait(message, sim, allowed), sim.away_since, now)
             return sim if kept else None
     return None
-
-
-def _other_sim(
-    message: QueuedMessage,
-    sim: SimView,
-    sims: Iterable[SimView],
-    allowed: Allowed,
-    now: datetime,
-    rule: StickyRule | None,
-) -> Wait | None:
-    able = (one for one in sims if may_take(message, one))
-    stuck = _stuck_to(message, able, allowed, now, rule)
-    if stuck is None or stuck.sim_id == sim.sim_id:
-        return None
-    wait = _wait(message, stuck, allowed)
-    return Wait(None if wait is None else wait.until, WaitReason.STICKY)

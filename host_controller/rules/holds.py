@@ -1,22 +1,10 @@
-"""What holds a message or a SIM apart from limits and hours, the weightiest reason first. Pure."""
+"""What holds a SIM apart from its limits, the weightiest reason first. Pure."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 
 from host_controller.rules.waiting import Wait, WaitReason
-
-
-@dataclass(frozen=True, slots=True)
-class MessageFlags:
-    """What is on record of a queued message."""
-
-    restored: bool = False
-    """It comes from a backup, and not every phone has said what it has sent since."""
-    batch_paused: bool = False
-    retry_at: datetime | None = None
-    """When it may be tried again, where it did not leave."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,17 +19,6 @@ class SimFlags:
     has_service: bool = True
     busy: bool = False
     """As many of its messages as may be are on their way."""
-
-
-def message_hold(flags: MessageFlags, now: datetime) -> Wait | None:
-    """What holds a message on every SIM; None where nothing does."""
-    if flags.restored:
-        return Wait(None, WaitReason.RESTORED)
-    if flags.batch_paused:
-        return Wait(None, WaitReason.BATCH_PAUSED)
-    if flags.retry_at is not None and flags.retry_at > now:
-        return Wait(flags.retry_at, WaitReason.RETRY)
-    return None
 
 
 def sim_hold(flags: SimFlags) -> Wait | None:

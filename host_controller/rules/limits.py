@@ -88,6 +88,14 @@ class SimLimits:
     reserve: Reserve = NO_RESERVE
 
     @property
+    def lasting_parts_per_minute(self) -> float:
+        """What it can keep up for hours: the least that its pace, the guard and its hour let through."""
+        rates = [float(self.parts_per_minute), 60 * self.guard.usable_parts / self.guard.window.total_seconds()]
+        if self.parts_per_hour is not None:
+            rates.append(self.parts_per_hour / 60)
+        return min(rates)
+
+    @property
     def has_month(self) -> bool:
         """Whether anything is limited by the billing month."""
         return self.parts_per_month is not None or self.recipients_per_month is not None

@@ -16,16 +16,13 @@ from host_controller.events import Bells
 from host_controller.fleet.enrolment import Arrival, save_arrival
 from host_controller.fleet.phone import Enrolled
 from host_controller.inbox.receive import Inbox
-from host_controller.messaging.board import Board
 from host_controller.messaging.confirmation import Confirmation
-from host_controller.messaging.dispatcher import Dispatcher
+from host_controller.messaging.dispatcher import build_dispatcher
 from host_controller.messaging.expiry import Expiry
 from host_controller.messaging.hands import Hands
 from host_controller.messaging.holds import Holds
 from host_controller.messaging.journal_care import JournalCare
 from host_controller.messaging.ledgers import PhoneLedgers
-from host_controller.messaging.queue import Queue
-from host_controller.messaging.rack_rules import RackRules
 from host_controller.messaging.reconciler import Reconciler
 from host_controller.messaging.sending import ClockReading, Full, Sending
 from host_controller.messaging.sim_choice import SimChoice
@@ -127,10 +124,7 @@ class Bench:
         self.store = FailingStore(self.database, self.failpoints)
         self.inbox = Inbox(self.store, SETTINGS.messages.home_region, self.clock)
         self.bells = Bells()
-        self.dispatcher = Dispatcher(
-            Queue(self.bells), Holds(self.store), RackRules(SETTINGS, self.clock), Board(self.clock()), None
-        )
-        self.store.store.on_rollback(self.dispatcher.forget)
+        self.dispatcher = build_dispatcher(self.store.store, self.bells, Holds(self.store), SETTINGS, self.clock)
         self.services = Services(self.store, None, self.bells, SETTINGS, self.clock)
 
     def add_phone(self, *, can_read_sms: bool, has_radio_log: bool) -> None:

@@ -24,13 +24,10 @@ from host_controller.fleet.phone import RackPhone
 from host_controller.fleet.rack import Rack, SeenPhone
 from host_controller.inbox.receive import Inbox
 from host_controller.messaging.batches import BatchDraft
-from host_controller.messaging.board import Board
-from host_controller.messaging.dispatcher import Dispatcher
+from host_controller.messaging.dispatcher import build_dispatcher
 from host_controller.messaging.expiry import Expiry
 from host_controller.messaging.holds import Holds
 from host_controller.messaging.lane import Lane
-from host_controller.messaging.queue import Queue
-from host_controller.messaging.rack_rules import RackRules
 from host_controller.messaging.session import LaneServices
 from host_controller.messaging.submit import Accepted, Draft
 from host_controller.messaging.sweep import sweep_overdue
@@ -129,10 +126,7 @@ class Day:
         self.cables = Cables()
         self.rack = Rack(self.cables, lambda name: self.cables.phones[name], (), self.timings, self.bells)
         self.holds = Holds(self.store)
-        self.dispatcher = Dispatcher(
-            Queue(self.bells), self.holds, RackRules(self.settings, self.clock), Board(self.clock()), None
-        )
-        self.store.on_rollback(self.dispatcher.forget)
+        self.dispatcher = build_dispatcher(self.store, self.bells, self.holds, self.settings, self.clock)
         self.services = Services(self.store, self.rack, self.bells, self.settings, self.clock, holds=self.holds)
         self._lane_services = LaneServices(
             self.store,
@@ -234,6 +228,7 @@ class Day:
     def _start_jobs(self) -> None:
         self.every(SWEEP_S, lambda: sweep_overdue(self.store, self.bells, self.timings, self.clock()))
         self.every(LOOK_S, self._expiry.run)
+        self.every(self.timings.workload_s, self.dispatcher.workload.count)
         for number, seat in enumerate(self.seats):
             offset_s = number / len(self.seats)
             self.every(READ_S, seat.lane.ask_to_read, READ_S * (1 + offset_s))

@@ -105,11 +105,13 @@ class Watcher:
         """What nothing holds on every SIM is held by each."""
         day, now = self.day, self.day.clock()
         waits: list[Wait] = []
+        is_rung = any(seat.lane.is_rung for seat in day.seats)
         for seat in day.seats:
             view = seat.rack_phone.view()
             if view.link != LINKED or view.status is not PhoneStatus.READY or view.enrolled is None:
                 continue
-            assert seat.phone.name not in self._idle or seat.lane.is_rung, (
+            # One that is rung takes it, or passes the bell on.
+            assert seat.phone.name not in self._idle or is_rung, (
                 f"{seat.phone.name} idles at {now:%H:%M:%S}, until {seat.next_s - day.now_s:.1f} s; {count} could go"
             )
             standings = [day.dispatcher.board.standing(sim.sim_id) for sim in view.enrolled.usable_sims]

@@ -20,7 +20,7 @@ from host_controller.rules.classes import MessageClass
 from host_controller.store.models import AttemptRecord, MessageRecord
 from tests.model import day_checks
 from tests.model.bad_hours import plan_bad_hours
-from tests.model.day import FULL, SMALL, Day, plan_messages
+from tests.model.day import FULL, HOUR_S, MINUTE_S, SMALL, START, Day, plan_messages
 from tests.model.day_checks import Watcher
 
 SIZE = FULL if os.environ.get("SMSRACK_TEST_DAY") == "full" else SMALL
@@ -110,6 +110,33 @@ def test_long_messages_are_not_passed_over_for_ever(tmp_path):
             states = session.scalars(select(MessageRecord.state).order_by(MessageRecord.id)).all()
         assert states[20:23] == ["sent"] * 3
         assert "queued" in states
+    finally:
+        day.close()
+
+
+@pytest.mark.parametrize(
+    ("free", "own_of_slow", "own_of_fast", "best_min"),
+    [
+        pytest.param(200, 100, 0, 20, id="the slow one has a pile: the other does what is for all"),
+        pytest.param(150, 0, 100, 10, id="the fast one has a small pile: both do what is for all"),
+    ],
+)
+def test_phones_of_different_speed_finish_together(tmp_path, free, own_of_slow, own_of_fast, best_min):
+    """One sends 5 a minute, one 20. A count is taken every few seconds, so that the plan is a few messages late."""
+    size = replace(SMALL, single_phones=2, dual_phones=0, bad_phones=2, parts_per_hour=10_000, parts_per_day=10_000)
+    day = Day(tmp_path / "smsrack.db", size, seed=1)
+    try:
+        day.run(60.0)
+        slow, fast = (seat.rack_phone.view().enrolled.sims[0].sim_id for seat in day.seats)
+        day.services.limit_sim(slow, {"parts_per_minute": 5})
+        sims = [None] * free + [slow] * own_of_slow + [fast] * own_of_fast
+        offers = [Draft(f"+420603{n:06d}", "Jaro", only_sim_id=sim_id) for n, sim_id in enumerate(sims)]
+        day.at(70.0, lambda: day.submit(*offers))
+        day.run(70.0 + HOUR_S)
+        with day.store.reading() as session:
+            intents = session.scalars(select(AttemptRecord.intent_at)).all()
+        assert len(intents) == len(sims)
+        assert (max(intents) - START).total_seconds() - 70 <= best_min * MINUTE_S + 40
     finally:
         day.close()
 

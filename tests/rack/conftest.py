@@ -18,17 +18,13 @@ from host_controller.fleet.care import PhoneCare
 from host_controller.fleet.joining import Joining
 from host_controller.fleet.rack import Rack, SeenPhone
 from host_controller.inbox.receive import Inbox
-from host_controller.messaging.board import Board
 from host_controller.messaging.control import Control
-from host_controller.messaging.dispatcher import Dispatcher
+from host_controller.messaging.dispatcher import build_dispatcher
 from host_controller.messaging.holds import Holds
 from host_controller.messaging.lane import Lane
-from host_controller.messaging.queue import Queue
-from host_controller.messaging.rack_rules import RackRules
 from host_controller.messaging.session import LaneServices
 from host_controller.messaging.submit import Accepted, Draft, submit
 from host_controller.messaging.sweep import sweep_overdue
-from host_controller.rules.configured import sticky_rule
 from host_controller.rules.states import MessageState
 from host_controller.rules.timings import Timings
 from host_controller.settings import Settings, load_settings
@@ -80,14 +76,7 @@ class TestRack:
         self.rack = Rack(self.finder, lambda serial: self.finder.phones[serial], (), self.timings, self.bells)
         self.inbox = Inbox(self.store, settings.messages.home_region, utc_now)
         self.holds = Holds(self.store)
-        self.dispatcher = Dispatcher(
-            Queue(self.bells),
-            self.holds,
-            RackRules(settings, utc_now),
-            Board(utc_now()),
-            sticky_rule(settings.sticky),
-        )
-        self.store.on_rollback(self.dispatcher.forget)
+        self.dispatcher = build_dispatcher(self.store, self.bells, self.holds, settings, utc_now)
         self.services = LaneServices(
             self.store,
             Joining(self.rack, self.store, settings, utc_now),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from contextlib import closing, suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -12,13 +14,13 @@ from host_controller.events import Bells
 from host_controller.messaging import attempts, recipients
 from host_controller.messaging.attempts import Sender, Verdict
 from host_controller.messaging.board import Board
-from host_controller.messaging.dispatcher import Dispatcher
+from host_controller.messaging.dispatcher import build_dispatcher
 from host_controller.messaging.holds import HoldKind, Holds, Scope, active_holds, release
-from host_controller.messaging.queue import Queue
-from host_controller.messaging.rack_rules import RackRules
 from host_controller.messaging.submit import Accepted, Draft, submit
 from host_controller.rule_settings import PrefixSettings, RepeatSettings, SpendSettings
+from host_controller.rules.choice import SimView
 from host_controller.rules.classes import MessageClass
+from host_controller.rules.limits import GuardLimit, SimLimits
 from host_controller.rules.states import Evidence
 from host_controller.rules.sticky import StickyRule
 from host_controller.rules.timings import Timings
@@ -34,6 +36,7 @@ OTP, TRANSACTIONAL, MARKETING = MessageClass
 ANNA = "+420777000001"
 NO_REPEATS = RepeatSettings(recipient_per_hour={}, same_text={})
 SENDER = Sender(1, "host", 1, None, 0, 0)
+SIM = SimView(1, 1, SimLimits(20, 500, GuardLimit(30, 60), ZoneInfo("Europe/Prague")))
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -64,9 +67,9 @@ class Lane:
 
     def begin_anew(self) -> None:
         """A restart: what is in memory is gone."""
-        self.rules = RackRules(self.settings, lambda: NOON)
-        self.dispatcher = Dispatcher(Queue(Bells()), self.holds, self.rules, Board(NOON), None)
-        self.store._writer._on_rollback[:] = [self.dispatcher.forget]
+        self.store._writer._on_rollback.clear()
+        self.dispatcher = build_dispatcher(self.store, Bells(), self.holds, self.settings, lambda: NOON)
+        self.rules = self.dispatcher.rules
 
     def submit(self, number=ANNA, text="Ahoj", message_class=TRANSACTIONAL, now=NOON):
         draft = Draft(number, text, message_class=message_class, ttl_s=30 * 86_400)
@@ -219,20 +222,20 @@ def test_a_recipient_keeps_its_sim_until_that_is_away_for_long(store):
     board = Board(NOON - HOUR)
     assert may_take(store, [2], board)  # nobody has written to it
     store.write(lambda session: recipients.remember(session, ANNA, 1, NOON))
-    board.post([1], None, has_bound=False)
+    board.post([SIM], None)
     assert may_take(store, [1], board)
     assert not may_take(store, [2], board)
     # It waits, but not for long; then for long.
-    board.post([1], Wait(NOON + 10 * MINUTE, WaitReason.HOUR), has_bound=False)
+    board.post([SIM], Wait(NOON + 10 * MINUTE, WaitReason.HOUR))
     assert not may_take(store, [2], board)
-    board.post([1], Wait(NOON + 11 * MINUTE, WaitReason.HOUR), has_bound=False)
+    board.post([SIM], Wait(NOON + 11 * MINUTE, WaitReason.HOUR))
     assert may_take(store, [2], board)
 
 
 def test_a_sim_that_has_left_is_waited_for_as_long_as_the_rule_says(store):
     board = Board(NOON - HOUR)
     store.write(lambda session: recipients.remember(session, ANNA, 1, NOON))
-    board.post([1], None, has_bound=False)
+    board.post([SIM], None)
     board.leave([1], NOON)
     assert not may_take(store, [2], board, NOON + 10 * MINUTE - timedelta(seconds=1))
     assert may_take(store, [2], board, NOON + 10 * MINUTE)
@@ -248,7 +251,7 @@ def test_a_sim_that_never_came_since_the_start_is_not_waited_for_for_ever(store)
 def test_after_a_month_any_sim_may_write_and_is_remembered(store):
     board = Board(NOON)
     store.write(lambda session: recipients.remember(session, ANNA, 1, NOON))
-    board.post([1], None, has_bound=False)
+    board.post([SIM], None)
     later = NOON + timedelta(days=30)
     assert not may_take(store, [2], board, later - MINUTE)
     assert may_take(store, [2], board, later)
@@ -267,13 +270,13 @@ def test_a_sim_that_nobody_has_heard_of_is_away_since_the_start():
 
 def test_who_leaves_twice_is_away_since_the_first_time():
     board, wait = Board(NOON), Wait(NOON + HOUR, WaitReason.PACE)
-    board.post([1, 2], wait, has_bound=True)
+    board.post([SIM, replace(SIM, sim_id=2)], wait)
     board.leave([1], NOON + MINUTE)
     board.leave([1], NOON + 2 * MINUTE)
     assert board.standing(1).away_since == NOON + MINUTE
     assert board.standing(1).wait == wait
     assert list(board.at_work()) == [2]
-    board.post([1], None, has_bound=False)
+    board.post([SIM], None)
     assert board.standing(1).away_since is None
     board.leave([3], NOON + HOUR)
     assert board.standing(3).away_since == NOON + HOUR

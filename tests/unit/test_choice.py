@@ -12,11 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from host_controller.rules.choice import (
-    PATIENCE,
     Never,
     QueuedMessage,
     SimView,
-    choose_message,
     choose_sim,
     is_behind,
     level_minutes,
@@ -53,20 +51,6 @@ def by_sim(**waits):
     return lambda sim, message: waits.get(f"sim{sim.sim_id}")
 
 
-def test_the_highest_class_then_the_oldest():
-    queue = [
-        message(1, MARKETING, 900),
-        message(2, TRANSACTIONAL, 5),
-        message(3, OTP, 1),
-        message(4, OTP, 2),
-    ]
-    order = []
-    while queue:
-        order.append(choose_message(sim(1), queue, [sim(1)], everything, NOON))
-        queue.remove(order[-1])
-    assert [one.message_id for one in order] == [4, 3, 2, 1]
-
-
 def test_the_sim_with_the_fewest_minutes_of_work():
     slow, fast = sim(1, per_minute=10, bound_parts=20), sim(2, per_minute=60, bound_parts=60)
     assert choose_sim(message(), [slow, fast], everything, NOON) is fast
@@ -79,17 +63,12 @@ def test_limits_decide_and_the_shortest_wait_is_told():
     allowed = by_sim(sim1=Wait(LATE, WaitReason.QUOTA), sim2=Wait(SOON, WaitReason.PACE))
     assert choose_sim(message(), [sim(1), sim(2)], allowed, NOON) == Wait(SOON, WaitReason.PACE)
     assert choose_sim(message(), [sim(1), sim(2), sim(3)], allowed, NOON).sim_id == 3
-    assert choose_message(sim(1), [message()], [sim(1)], allowed, NOON) == Wait(LATE, WaitReason.QUOTA)
-    paused = Wait(None, WaitReason.PAUSED)
-    assert choose_message(sim(3, held=paused), [message()], [], everything, NOON) == paused
 
 
 def test_forced_phones_and_sims():
     rack = [sim(1, phone=1), sim(2, phone=1), sim(3, phone=2)]
     assert choose_sim(message(only_phone_id=2), rack, everything, NOON).sim_id == 3
     assert choose_sim(message(only_sim_ids=frozenset({2})), rack, everything, NOON).sim_id == 2
-    assert choose_message(rack[0], [message(only_phone_id=2)], rack, everything, NOON) is None
-    assert choose_message(rack[0], [message(only_sim_ids=frozenset({2}))], rack, everything, NOON) is None
 
 
 def test_a_filter_and_a_recipient_who_is_not_known():
@@ -97,7 +76,6 @@ def test_a_filter_and_a_recipient_who_is_not_known():
     known = message(facts={"country": "CZ"})
     assert choose_sim(known, rack, everything, NOON) is rack[0]
     assert choose_sim(message(), rack, everything, NOON) == Wait(None, WaitReason.NO_ROUTE)
-    assert choose_message(rack[0], [message()], rack, everything, NOON) is None
     assert choose_sim(message(facts={"country": "SK"}), rack, everything, NOON) == Never(NeverReason.NO_MATCH)
 
 
@@ -124,13 +102,11 @@ def test_never(one, reason):
 def test_a_rack_without_phones_waits_for_one():
     assert never(message(), []) is None
     assert choose_sim(message(), [], everything, NOON) == Wait(None, WaitReason.NO_PHONE)
-    assert choose_message(sim(1), [], [sim(1)], everything, NOON) is None
 
 
 def test_what_holds_the_message_everywhere_comes_first():
     held = Wait(LATE, WaitReason.QUIET_HOURS)
     assert choose_sim(message(held=held), [sim(1)], everything, NOON) == held
-    assert choose_message(sim(1), [message(held=held)], [sim(1)], everything, NOON) == held
 
 
 def test_a_recipient_keeps_the_sim_that_is_known():
@@ -138,8 +114,6 @@ def test_a_recipient_keeps_the_sim_that_is_known():
     rack = [sim(1, bound_parts=99), sim(2)]
     assert choose_sim(sticky, rack, everything, NOON, RULE) is rack[0]
     assert choose_sim(sticky, rack, everything, NOON) is rack[1]
-    assert choose_message(rack[1], [sticky], rack, everything, NOON, RULE) == Wait(None, WaitReason.STICKY)
-    assert choose_message(rack[0], [sticky], rack, everything, NOON, RULE) is sticky
 
 
 def test_it_waits_a_little_for_that_sim_and_not_for_long():
@@ -147,7 +121,6 @@ def test_it_waits_a_little_for_that_sim_and_not_for_long():
     rack = [sim(1), sim(2)]
     soon, late = by_sim(sim1=Wait(SOON, WaitReason.PACE)), by_sim(sim1=Wait(LATE, WaitReason.QUOTA))
     assert choose_sim(sticky, rack, soon, NOON, RULE) == Wait(SOON, WaitReason.STICKY)
-    assert choose_message(rack[1], [sticky], rack, soon, NOON, RULE) == Wait(SOON, WaitReason.STICKY)
     assert choose_sim(sticky, rack[:1], soon, NOON, RULE) == Wait(SOON, WaitReason.PACE)
     assert choose_sim(sticky, rack, late, NOON, RULE) is rack[1]
     away = replace(rack[0], held=Wait(None, WaitReason.NO_PHONE), away_since=NOON - timedelta(minutes=9))
@@ -182,23 +155,7 @@ def test_dual_sim_modes():
     assert split == [{4}, {5}] * 10
 
 
-def test_a_long_message_is_overtaken_for_a_while_and_not_for_ever():
-    def allowed(_sim, one):
-        return Wait(SOON, WaitReason.HOUR) if one.parts > 3 else None
-
-    young, short = message(1, parts=10, age_s=60), message(2)
-    assert choose_message(sim(1), [young, short], [sim(1)], allowed, NOON) is short
-    old = replace(young, created_at=NOON - PATIENCE - timedelta(seconds=1))
-    assert choose_message(sim(1), [old, short], [sim(1)], allowed, NOON) == Wait(SOON, WaitReason.HOUR)
-    code = message(3, OTP)
-    assert choose_message(sim(1), [old, short, code], [sim(1)], allowed, NOON) is code
-
-
 def test_a_sim_with_too_much_of_its_own_leaves_the_rest_to_others():
-    own = message(2, only_sim_ids=frozenset({1}))
-    queue = [message(1, age_s=5), own]
-    assert choose_message(sim(1), queue, [sim(1)], everything, NOON, behind=True) is own
-    assert choose_message(sim(1), queue, [sim(1)], everything, NOON).message_id == 1
     rack = [sim(1, per_minute=10, bound_parts=100), sim(2, per_minute=10)]
     assert is_behind(rack[0], rack, 99)
     assert not is_behind(rack[0], rack, 101)
@@ -263,13 +220,6 @@ def test_against_a_naive_search(rack, queue, limits):
             assert chosen.minutes == min(one.bound_parts / one.limits.parts_per_minute for one in free)
         if isinstance(chosen, Never):
             assert not any(fits(queued, one) for one in rack)
-    for one in rack:
-        chosen = choose_message(one, queue, rack, allowed, NOON)
-        free = [queued for queued in queue if goes(queued, one)]
-        assert isinstance(chosen, QueuedMessage) == bool(free)
-        if free:
-            ranks = {"otp": 0, "transactional": 1, "marketing": 2}
-            assert chosen is min(free, key=lambda m: (ranks[m.message_class], m.created_at, m.message_id))
 
 
 loads = st.lists(st.tuples(st.integers(1, 60), st.integers(0, 300)), min_size=1, max_size=8)
@@ -292,27 +242,25 @@ def test_the_level_against_halving(load, free_parts):
 @given(loads, st.integers(0, 400))
 def test_phones_of_different_speed_finish_together(load, free_parts):
     """Each SIM takes one message whenever it is free; all are done when the best plan could have them done."""
-    free = [message(n) for n in range(free_parts)]
-    own = {
-        n: [message(10_000 * n, only_sim_ids=frozenset({n})) for _ in range(parts)] for n, (_, parts) in enumerate(load)
-    }
+    own = {n: parts for n, (_, parts) in enumerate(load)}
     idle = [(0.0, n) for n in range(len(load))]
     ends = [0.0]
 
     def rack():
-        return [sim(n, phone=1, per_minute=rate, bound_parts=len(own[n])) for n, (rate, _) in enumerate(load)]
+        return [sim(n, phone=1, per_minute=rate, bound_parts=own[n]) for n, (rate, _) in enumerate(load)]
 
     best = max(level_minutes(rack(), free_parts), *(parts / rate for rate, parts in load))
     while idle:
         at, n = heapq.heappop(idle)
         now_rack = rack()
-        behind = is_behind(now_rack[n], now_rack, len(free))
-        chosen = choose_message(now_rack[n], free[:1] + own[n][:1], now_rack, everything, NOON, behind=behind)
-        if chosen is None:
+        if free_parts and not is_behind(now_rack[n], now_rack, free_parts):
+            free_parts -= 1
+        elif own[n]:
+            own[n] -= 1
+        else:
             continue
-        (free if chosen.only_sim_ids is None else own[n]).pop(0)
         ends.append(at + 1 / load[n][0])
         heapq.heappush(idle, (ends[-1], n))
-    assert not free
+    assert not free_parts
     assert not any(own.values())
     assert max(ends) <= best + 2 / min(rate for rate, _ in load) + 1e-6

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from host_controller.messaging.why import on_record
 from host_controller.rules.choice import Never, QueuedMessage, SimView, choose_sim
 from host_controller.rules.classes import MessageClass
-from host_controller.rules.holds import MessageFlags, SimFlags, message_hold, sim_hold
+from host_controller.rules.holds import SimFlags, sim_hold
 from host_controller.rules.ledger import SimLedger, Use
 from host_controller.rules.limits import GuardLimit, Reserve, SimLimits
 from host_controller.rules.prefixes import PrefixCap, PrefixLedger, PrefixUse
@@ -79,9 +80,11 @@ WAITS = {
     ),
     WaitReason.QUIET_HOURS: lambda: by_hours(SUNDAY),
     WaitReason.NOT_BEFORE: lambda: by_hours(NOON, MessageWindow(not_before=NOON + timedelta(hours=1))),
-    WaitReason.BATCH_PAUSED: lambda: message_hold(MessageFlags(batch_paused=True), NOON),
-    WaitReason.RETRY: lambda: message_hold(MessageFlags(retry_at=NOON + timedelta(minutes=1)), NOON),
-    WaitReason.RESTORED: lambda: message_hold(MessageFlags(restored=True, batch_paused=True), NOON),
+    WaitReason.BATCH_PAUSED: lambda: on_record(restored=False, waiting_for="batch_paused", not_before=None, now=NOON),
+    WaitReason.RETRY: lambda: on_record(
+        restored=False, waiting_for="retry", not_before=NOON + timedelta(minutes=1), now=NOON
+    ),
+    WaitReason.RESTORED: lambda: on_record(restored=True, waiting_for="batch_paused", not_before=None, now=NOON),
     WaitReason.PAUSED: lambda: sim_hold(SimFlags(paused=True, phone_ready=False)),
     WaitReason.STOPPED: lambda: sim_hold(SimFlags(stopped=True, has_service=False)),
     WaitReason.NO_SERVICE: lambda: sim_hold(SimFlags(has_service=False, busy=True)),
@@ -122,7 +125,7 @@ def test_every_reason_never_to_go(reason):
 
 
 def test_nothing_on_record_holds_nothing():
-    assert message_hold(MessageFlags(retry_at=NOON), NOON) is None
+    assert on_record(restored=False, waiting_for="retry", not_before=NOON, now=NOON) is None
     assert sim_hold(SimFlags()) is None
 
 
