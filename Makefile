@@ -27,6 +27,7 @@ soak: $(VENV)/.dev
 # the rival needs gammu-smsd, and says what to install where it is missing.
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.transport
+	$(BIN)/python -m benchmarks.years
 	$(BIN)/python -m benchmarks.saturated
 	$(BIN)/python -m benchmarks.depth
 	$(BIN)/python -m benchmarks.paced

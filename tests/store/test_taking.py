@@ -1,0 +1,201 @@
+"""What a phone takes next, against a naive choice from the whole table, on both kinds of database."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import delete, select
+
+from device_drivers.base import PhoneIdentity, SendGuard, Sim
+from host_controller.events import Bells
+from host_controller.fleet.phone import Enrolled, RackSim
+from host_controller.messaging.attempts import Sender
+from host_controller.messaging.dispatcher import build_dispatcher
+from host_controller.messaging.holds import Holds
+from host_controller.messaging.ledgers import PhoneLedgers
+from host_controller.messaging.sim_choice import SimChoice
+from host_controller.messaging.submit import Accepted, Draft, submit
+from host_controller.messaging.taking import Taking
+from host_controller.rule_settings import RepeatSettings
+from host_controller.rules.choice import PATIENCE
+from host_controller.rules.classes import MessageClass
+from host_controller.rules.ledger import Use
+from host_controller.rules.recipient_filter import EVERYBODY, parse_filter
+from host_controller.rules.states import MessageState
+from host_controller.settings import ReserveSettings, Settings
+from host_controller.store.models import AttemptRecord, MessageEvent, MessageRecord, PhoneRecord, SimRecord
+from host_controller.store.store import Store
+
+# A Wednesday, one o'clock in Prague.
+NOON = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+OTP, TRANSACTIONAL, MARKETING = MessageClass
+SENDER = Sender(1, "host", 1, None, 0, 0)
+PER_HOUR = 12
+RULES = Settings(
+    repeats=RepeatSettings(recipient_per_hour={}, same_text={}),
+    reserve=ReserveSettings(otp_percent=10, transactional_percent=10),
+)
+"""Of 12 parts an hour one is kept for codes, and one more for codes and notices."""
+KEPT = {OTP: 0, TRANSACTIONAL: 1, MARKETING: 2}
+SHORT = parse_filter('[["parts", "=", 1]]')
+PHONE_1_SIMS = (1, 2)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store(request, fresh_database):
+    with closing(Store(fresh_database(request.param))) as opened:
+        opened.write(_add_phones)
+        yield opened
+
+
+def _add_phones(session):
+    for number, sims in ((1, 2), (2, 1)):
+        phone = PhoneRecord(
+            hardware_serial=f"HW{number}", adb_serial=f"A{number}", manufacturer="Maker", model="Model",
+            android_release="14", api_level=34, build_fingerprint="fp", send_only=False, send_way="isms",
+            capabilities={}, guard_max_parts=10_000, guard_interval_s=60, enrolled_at=NOON, inbox_date_ms=0,
+        )  # fmt: skip
+        phone.sims = [SimRecord(slot_index=s, subscription_id=s, active=True, parts_per_minute=20) for s in range(sims)]
+        session.add(phone)
+
+
+@dataclass
+class Offer:
+    """A message, as somebody hands it in."""
+
+    number: int
+    message_class: MessageClass
+    parts: int
+    only_phone_id: int | None
+    only_sim_id: int | None
+
+    def draft(self) -> Draft:
+        text = "x" * (160 if self.parts == 1 else 153 * self.parts)
+        return Draft(
+            f"+42077700000{self.number}",
+            text,
+            message_class=self.message_class,
+            ttl_s=86_400,
+            only_phone_id=self.only_phone_id,
+            only_sim_id=self.only_sim_id,
+        )
+
+
+@dataclass
+class Naive:
+    """The rules as their sentences say: each use in a list, each message looked at anew."""
+
+    paces: dict[int, int]
+    filtered: bool
+    uses: list[tuple[int, datetime, int, MessageClass]] = field(default_factory=list)
+
+    def choose(self, store, now) -> tuple[int, int] | None:
+        with store.reading() as session:
+            queued = session.scalars(select(MessageRecord).where(MessageRecord.state == MessageState.QUEUED)).all()
+        for message in sorted(queued, key=lambda one: (MessageClass(one.message_class).rank, one.id)):
+            if message.only_phone_id == 2 or message.only_sim_id == 3 or (self.filtered and message.part_count > 1):
+                continue
+            kind, parts = MessageClass(message.message_class), message.part_count
+            sims = [sim for sim in PHONE_1_SIMS if message.only_sim_id in (None, sim)]
+            free = [sim for sim in sims if self._has_pace(sim, now) and self._has_hour(sim, parts, kind, now)]
+            if free:
+                return message.id, min(free, key=lambda sim: (self._last_used(sim), sim))
+            if now - message.created_at > PATIENCE and all(self._has_pace(sim, now) for sim in sims):
+                return None  # what comes free is kept for it
+        return None
+
+    def _last_used(self, sim):
+        return max((at for sim_id, at, _, _ in self.uses if sim_id == sim), default=NOON - HOUR)
+
+    def _has_pace(self, sim, now):
+        mine = [(at, parts) for sim_id, at, parts, _ in self.uses if sim_id == sim]
+        return not mine or now >= mine[-1][0] + timedelta(minutes=1) * mine[-1][1] / self.paces[sim]
+
+    def _has_hour(self, sim, parts, message_class, now):
+        """What the upper classes have used comes out of what is kept for them."""
+        used = {each: 0 for each in MessageClass}
+        for sim_id, at, count, kind in self.uses:
+            if sim_id == sim and at > now - HOUR:
+                used[kind] += count
+        kept = KEPT[message_class]
+        for above in MessageClass:
+            if above.rank < message_class.rank:
+                kept -= min(used[above], KEPT[message_class] - KEPT[above])
+        return sum(used.values()) + parts + max(0, kept) <= PER_HOUR
+
+
+offers = st.lists(
+    st.builds(
+        Offer,
+        st.integers(0, 9),
+        st.sampled_from(MessageClass),
+        st.sampled_from((1, 1, 1, 2, 5)),
+        st.sampled_from((None, None, None, 1, 2)),
+        st.just(None),
+    )
+    | st.builds(
+        Offer, st.integers(0, 9), st.sampled_from(MessageClass), st.just(1), st.just(None), st.sampled_from((1, 2, 3))
+    ),
+    max_size=5,
+)
+steps = st.lists(st.tuples(offers, st.sampled_from((0, 1, 3, 10, 60, 700, 1800))), min_size=1, max_size=12)
+
+
+def test_the_best_message_that_may_go(store):
+    is_file = store._engine.dialect.name == "sqlite"
+
+    @settings(
+        max_examples=120 if is_file else 15,
+        database=None,
+        deadline=None,
+        phases=(Phase.generate, Phase.shrink),
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(steps, st.sampled_from((6, 20, 60)), st.booleans())
+    def live(plan, pace, filtered):
+        _check(store, plan, pace, filtered=filtered)
+
+    live()
+
+
+def _check(store, plan, pace, *, filtered):
+    for table in (AttemptRecord, MessageEvent, MessageRecord):
+        store.write(lambda session, table=table: session.execute(delete(table)))
+    store._writer._on_rollback.clear()
+    bells = Bells()
+    dispatcher = build_dispatcher(store, bells, Holds(store), RULES, lambda: NOON)
+    sims = tuple(
+        RackSim(sim_id, Sim(sim_id - 1, sim_id - 1, None, ""), pace, None, parts_per_hour=PER_HOUR)
+        for sim_id in PHONE_1_SIMS
+    )
+    identity = PhoneIdentity("A1", "HW1", "Maker", "Model", "14", 34, "fp")
+    enrolled = Enrolled(1, identity, SendGuard(10_000, 60), sims, recipients=SHORT if filtered else EVERYBODY)
+    choice = SimChoice(enrolled, PhoneLedgers(store, enrolled, RULES, NOON))
+    taking = Taking(dispatcher, enrolled, choice, "test")
+    naive = Naive(dict.fromkeys(PHONE_1_SIMS, pace), filtered)
+    slots = frozenset((0, 1))
+    now = NOON
+    for offered, pause_s in plan:
+        outcomes = submit(store, RULES.messages, [offer.draft() for offer in offered], now=now, actor="test")
+        assert all(isinstance(outcome, Accepted) for outcome in outcomes)
+        bells.ring_in(len(offered))
+        while True:
+            expected = naive.choose(store, now)
+            blocked = taking.blocked(now, slots)
+            assert blocked is None or expected is None
+            taken = store.write(lambda session, now=now: taking.take(session, SENDER, now, slots, ()))
+            if not isinstance(taken, tuple):
+                assert expected is None, f"{taken} at {now}, though message {expected} could go"
+                break
+            claim, sim = taken
+            message = claim.message
+            assert (message.message_id, sim.sim_id) == expected
+            choice.note(sim, Use(now, message.parts, message.message_class, message.msisdn))
+            naive.uses.append((sim.sim_id, now, message.parts, message.message_class))
+        now += timedelta(seconds=pause_s)
