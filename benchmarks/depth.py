@@ -76,7 +76,7 @@ def measure(filled: Filled) -> dict[str, float]:
         doubled = sum(times - 1 for times in on_air(rack).values())
         unknown = host.count("unknown")
     claims = {"claim_p50_ms": percentile(claims_ms, 50), "claim_p99_ms": percentile(claims_ms, 99)}
-    return found | claims | {"unknown": unknown, "doubled": doubled}
+    return found | claims | {"start_s": host.start_s, "unknown": unknown, "doubled": doubled}
 
 
 def main() -> None:
@@ -102,6 +102,7 @@ def main() -> None:
         ["size_mb", "database, MB"],
         ["fill_rss_mb", "memory while accepting, MB"],
         ["rss_mb", "memory while sending, MB"],
+        ["start_s", "daemon answers after, s"],
         ["per_s", "messages a second"],
         ["ratio", "of the first row's"],
         ["daemon_ms", "CPU daemon, ms each"],

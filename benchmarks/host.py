@@ -57,6 +57,8 @@ class Host:
         self.data_dir, self.config, self.log = data_dir or home / "d", home / "smsrack.toml", home / "log"
         self.database = self.data_dir / "smsrack.db"
         self._process: subprocess.Popen[bytes] | None = None
+        self.start_s = 0.0
+        """From the last launch until it answered."""
         connect = ", ".join(f'"{serial}"' for serial in phones)
         self.config.write_text(
             f'data_dir = "{self.data_dir}"\ntimings_scale = {scale}\n[web]\nport = {free_port()}\n'
@@ -71,7 +73,7 @@ class Host:
         command = [sys.executable, "-m", module, "run", "--config", str(self.config)]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, **(environment or {})})
-        wait_for(self._is_up, _UP_LIMIT_S)
+        self.start_s = wait_for(self._is_up, _UP_LIMIT_S)
 
     def end(self) -> None:
         """End the daemon in good order, if it runs."""

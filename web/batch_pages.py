@@ -10,7 +10,10 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 
 from host_controller import __version__
 from host_controller.messaging.batches import BatchView, list_batches
+from host_controller.messaging.held import list_held
+from host_controller.messaging.holds import Scope
 from host_controller.rules.states import MessageState
+from web.hold_pages import HoldForm
 from web.services import Services
 
 _MOST = 200
@@ -42,11 +45,12 @@ def add_batch_pages(pages: Blueprint, services: Services) -> None:
     def state() -> dict[str, Any]:
         with services.store.reading() as session:
             found = list_batches(session, limit=_MOST)
-        return {"batches": [(view, pieces(view)) for view in found]}
+            held = {hold.target_id: hold for hold in list_held(session) if hold.scope is Scope.BATCH}
+        return {"batches": [(view, pieces(view), held.get(view.id)) for view in found]}
 
     @pages.get("/batches")
     def batches() -> str:
-        return render_template("batches.html", version=__version__, **state())
+        return render_template("batches.html", version=__version__, hold_form=HoldForm(), **state())
 
     @pages.get("/live/batches")
     def live_batches() -> WerkzeugResponse:

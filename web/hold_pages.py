@@ -1,4 +1,4 @@
-"""Forms that stop the sending and let it go on: of the whole rack, and of one phone or one of its SIMs."""
+"""Forms that stop the sending and let it go on: of the whole rack, of one phone or one of its SIMs, of one batch."""
 
 from __future__ import annotations
 
@@ -52,6 +52,11 @@ def add_hold_pages(pages: Blueprint, services: Services) -> None:
     def hold_rack() -> Any:
         answer(Scope.RACK, None)
         return redirect(url_for("pages.overview"))
+
+    @pages.post("/batches/holds")
+    def hold_batch() -> Any:
+        answer(Scope.BATCH, request.form.get("batch", ""))
+        return redirect(url_for("pages.batches"))
 
     @pages.post("/phones/<serial>/holds")
     def hold_phone(serial: str) -> Any:

@@ -163,6 +163,23 @@ def test_a_phone_and_its_sims_on_its_page(press, site, store, action, kind, slot
     assert records(store)[0][-1] == "page"
 
 
+def test_a_batch_on_the_page_of_batches(press, site, store):
+    assert "/batches/holds" not in site.get("/batches", base_url=BASE).text
+    for name in ("autumn", "<b>"):
+        record = BatchRecord(name=name, message_class="marketing", created_at=NOW, actor="test")
+        store.write(lambda session, record=record: session.add(record))
+    assert press("/batches/holds", "pause", "/batches", batch="<b>", reason=WHY, by="anna").status_code == 302
+    assert records(store) == [("batch", 2, "paused", WHY, "page anna", None)]
+    page = site.get("/batches", base_url=BASE).text
+    assert re.search(rf"paused</span> by page anna since 13:00:00: <bdi>{WHY}</bdi>", page)
+    assert "&lt;b&gt; (paused)</option>" in page
+    press("/batches/holds", "resume", "/batches", batch="<b>")
+    assert records(store)[0][-1] == "page"
+    press("/batches/holds", "pause", "/batches", batch="winter", reason=WHY)
+    assert "winter" in site.get("/batches", base_url=BASE).text
+    assert len(records(store)) == 1
+
+
 def test_a_form_needs_a_reason_a_token_and_a_known_word(press, site, store):
     press("/holds", "pause", reason="  ")
     assert "say why" in site.get("/", base_url=BASE).text
