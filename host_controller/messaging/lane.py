@@ -83,6 +83,7 @@ class Lane:
         """Do the most urgent thing; give the seconds until there may be another one, 0 for at once."""
         view = self._phone.view()
         if view.link != LINKED:
+            self._services.bells.pass_on()
             # When it is back, its SIMs, clock and guard may have changed: it is enrolled anew.
             self._end_session()
             self._phone.update(enrolled=None, waiting_for=None, waiting_until=None)
@@ -114,6 +115,7 @@ class Lane:
         if self._phone.view().last_error != error.reason:
             _log.warning("phone %s: %s", self._phone.serial, error.reason)
         self._phone.note_error(error.reason, self._services.clock())
+        self._services.bells.pass_on()
         self._start_over()
 
     def _start_over(self) -> None:

@@ -130,7 +130,11 @@ class PhoneSession:
         if self._has_doubts:
             self._settle_doubts()
         now_s = self._services.elapsed_s()
-        if now_s >= self._next_read_s or self._asked.read.is_set():
+        must_read = now_s >= self._next_read_s or self._asked.read.is_set()
+        if must_read or self._asked.health.is_set():
+            # Each takes seconds: a message that has rung this lane goes sooner with another.
+            self._services.bells.pass_on()
+        if must_read:
             self._read(now_s)
             return 0
         if self._asked.health.is_set():
@@ -139,6 +143,7 @@ class PhoneSession:
             return 0
         pause_s = self._next_read_s - now_s
         if self._phone.view().hold:
+            self._services.bells.pass_on()
             self._was_held = True
             self.leave()
             return pause_s
