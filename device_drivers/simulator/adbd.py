@@ -119,7 +119,8 @@ class Adbd(asyncio.Protocol):
     def send(self, command: int, arg0: int, arg1: int, payload: bytes = b"") -> None:
         """Send one frame."""
         if self._transport and not self._transport.is_closing():
-            self._transport.write(Frame(command, arg0, arg1, payload).encode())
+            checked = command in (wire.CNXN, wire.AUTH) or not self._phone.speaks_shell_v2
+            self._transport.write(Frame(command, arg0, arg1, payload).encode(checked=checked))
 
     def _handle(self, frame: Frame) -> None:
         if frame.command == wire.CNXN:

@@ -164,7 +164,7 @@ class SimulatedPhone:
     def admit(self, command: bytes) -> bool:
         """See AdbdPhone."""
         # Before Android 7 the command comes as a script on the standard input, after the shell was opened.
-        if not _is_send(command):
+        if self.faults.are_none or not _is_send(command):
             return True
         if self.faults.take("drop_unopened", _number_in(command)):
             self.shell.run(command, lambda *_: None, lambda _: None)
@@ -173,13 +173,13 @@ class SimulatedPhone:
 
     def shell_life_s(self, command: bytes) -> float | None:
         """See AdbdPhone."""
-        if _is_send(command) and self.faults.take("kill_at_random", _number_in(command)):
+        if not self.faults.are_none and _is_send(command) and self.faults.take("kill_at_random", _number_in(command)):
             return self.faults.moment_within("kill_at_random")
         return None
 
     def spoil(self, command: bytes) -> Spoil | None:
         """See AdbdPhone."""
-        if not (_is_send(command) or b"content query" in command):
+        if self.faults.are_none or not (_is_send(command) or b"content query" in command):
             return None
         to = _number_in(command) if _is_send(command) else ""
         return next((Spoil(kind) for kind in Spoil if self.faults.take(kind, to)), None)
