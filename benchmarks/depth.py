@@ -114,9 +114,11 @@ def main() -> None:
     ]
     note = (
         f"B3: as B2, {PHONES} phones, {SENT:,} messages sent from each queue, so that the first row is B2; a copy of"
-        " the same database for each run. Accepted by the bulk API, 1,000 in a call, one client, each call durable"
-        " before its answer. A claim's time is from the lane's wish until its intent is durable, with the wait for the"
-        f" other {PHONES - 1} lanes; memory is the most that the process held. Median of {REPEATS} alternating repeats."
+        " the same database for each run. As there, the simulator interprets the phones' usual commands instead of a"
+        " real shell, which would take the cores from the daemon. Accepted by the bulk API, 1,000 in a call, one"
+        " client, each call durable before its answer. A claim's time is from the lane's wish until its intent is"
+        f" durable, with the wait for the other {PHONES - 1} lanes; memory is the most that the process held. Median of"
+        f" {REPEATS} alternating repeats."
     )
     save("depth", {"machine": about, "note": note, "columns": columns, "rows": rows})
 

@@ -124,8 +124,9 @@ def main() -> None:
         f" against the one before of its SIM, which makes it due parts × 60,000 / {_PER_MINUTE} ms later; at the phone"
         " it is from call to call of the framework, in the simulator's log, which also tells what left twice or not at"
         " all. The control is a bare timer thread of another process, at the same time. The CPU of accepting the"
-        f" messages is not counted. Median of {REPEATS} runs, of the counts the highest; the simulated phones share the"
-        " two cores."
+        " messages is not counted. The simulator interprets the phones' usual commands instead of a real shell, which"
+        f" would take the cores from the daemon. Median of {REPEATS} runs, of the counts the highest; the simulated"
+        " phones share the two cores."
     )
     save("paced", {"machine": about, "note": note, "columns": columns, "rows": [row]})
 

@@ -130,9 +130,11 @@ def main() -> None:
         f"B5: one phone each, counted for {SECONDS:g} s from the first message on, by turns; median of {REPEATS} runs."
         " gammu-smsd of Debian with LoopSleep = 0, no looks at its phone, no log. Its phone is a dummy in its process"
         " that takes a message at once, and sent means that it did. Ours drives a simulated phone through a real adb"
-        " server and a real shell, and sent means proven by two readings of the phone's sent box 2 s apart, so that"
-        " the rate of one phone hangs on how many may wait for their proof. SQLite commits durably on both sides; files"
-        " are not synced. The CPU of PostgreSQL and of our simulated phone is not counted."
+        " server; the simulator interprets the phone's usual commands instead of a real shell, so that the phone takes"
+        " little of the cores that both sides are measured on, as the dummy does. There, sent means proven by two"
+        " readings of the phone's sent box 2 s apart, so that the rate of one phone hangs on how many may wait for"
+        " their proof. SQLite commits durably on both sides; files are not synced. The CPU of PostgreSQL and of our"
+        " simulated phone is not counted."
     )
     save("rival", {"machine": about, "note": note, "columns": columns, "rows": rows})
 

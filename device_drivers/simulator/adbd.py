@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from device_drivers.simulator import wire
-from device_drivers.simulator.shell import Job, Shell
+from device_drivers.simulator.command_runner import CommandRunner, RunningCommand
 from device_drivers.simulator.wire import Frame
 
 _FEATURES = "shell_v2,cmd,stat_v2,ls_v2,fixed_push_mkdir,apex,abb,abb_exec"
@@ -31,7 +31,7 @@ class Spoil(StrEnum):
 class AdbdPhone(Protocol):
     """What a connection needs of its phone."""
 
-    shell: Shell
+    shell: CommandRunner
 
     @property
     def banner(self) -> str:
@@ -119,7 +119,8 @@ class Adbd(asyncio.Protocol):
     def send(self, command: int, arg0: int, arg1: int, payload: bytes = b"") -> None:
         """Send one frame."""
         if self._transport and not self._transport.is_closing():
-            self._transport.write(Frame(command, arg0, arg1, payload).encode())
+            checked = command in (wire.CNXN, wire.AUTH) or not self._phone.speaks_shell_v2
+            self._transport.write(Frame(command, arg0, arg1, payload).encode(checked=checked))
 
     def _handle(self, frame: Frame) -> None:
         if frame.command == wire.CNXN:
@@ -208,10 +209,10 @@ class Stream:
         self._output: deque[bytes] = deque()
         self._in_flight = False
         self._ended = False
-        self._job: Job | None = None
+        self._job: RunningCommand | None = None
         self.spoil: Spoil | None = None
 
-    def start(self, shell: Shell, command: bytes) -> None:
+    def start(self, shell: CommandRunner, command: bytes) -> None:
         """Run the command."""
         self._job = shell.run(command, self._on_output, self._on_exit, merged=not self._packets)
         if not self._packets:

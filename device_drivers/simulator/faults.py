@@ -97,6 +97,11 @@ class Faults:
         else:
             self._counts.pop(kind, None)
 
+    @property
+    def are_none(self) -> bool:
+        """Whether nothing is wrong, so that nothing needs to be asked."""
+        return not self._counts
+
     def is_on(self, kind: str) -> bool:
         """Tell whether a fault is in force, without using it up."""
         return kind in self._counts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -46,24 +47,24 @@ def string16(text: str | None) -> bytes:
 def from_arguments(arguments: Sequence[bytes], *, knows_i64: bool) -> tuple[bytes, UsageError | None]:
     """Build the parcel that `service call` builds, and the usage error that it stops at, if any."""
     parcel = bytearray()
-    rest = list(arguments)
-    while rest:
-        kind = rest.pop(0).decode(errors="replace")
-        if kind == "null":
+    rest = iter(arguments)
+    for kind in rest:
+        if kind == b"null":
             parcel += _NULL_BINDER
             continue
-        if kind not in _WRITERS or not rest or (kind == "i64" and not knows_i64):
-            return bytes(parcel), UsageError(f"service: unknown or incomplete option {kind}")
-        parcel += _WRITERS[kind](rest.pop(0))
+        word = next(rest, None)
+        if kind not in _WRITERS or word is None or (kind == b"i64" and not knows_i64):
+            return bytes(parcel), UsageError(f"service: unknown or incomplete option {kind.decode(errors='replace')}")
+        parcel += _WRITERS[kind](word)
     return bytes(parcel), None
 
 
+_NUMBER = re.compile(rb"\s*([+-]?[0-9]+)")
+
+
 def _atoi(word: bytes) -> int:
-    text = word.decode(errors="replace").strip()
-    digits = text[1:] if text[:1] in "+-" else text
-    stop = next((i for i, c in enumerate(digits) if not c.isascii() or not c.isdigit()), len(digits))
-    value = int(digits[:stop] or "0")
-    return -value if text[:1] == "-" else value
+    match = _NUMBER.match(word)
+    return int(match[1]) if match else 0
 
 
 def _write_i32(word: bytes) -> bytes:
@@ -81,7 +82,7 @@ def _write_s16(word: bytes) -> bytes:
         return string16("")  # String16 of malformed UTF-8 is empty, without a word
 
 
-_WRITERS = {"i32": _write_i32, "i64": _write_i64, "s16": _write_s16}
+_WRITERS = {b"i32": _write_i32, b"i64": _write_i64, b"s16": _write_s16}
 
 
 class Reader:

@@ -12,12 +12,14 @@ from pathlib import Path
 
 from device_drivers.simulator import dumps
 from device_drivers.simulator.adbd import Adbd, Spoil
+from device_drivers.simulator.command_runner import CommandRunner
 from device_drivers.simulator.faults import Faults
 from device_drivers.simulator.guard import DEFAULT_INTERVAL_MS, DEFAULT_MAX_COUNT, Guard
 from device_drivers.simulator.isms import Isms
 from device_drivers.simulator.network import Network
 from device_drivers.simulator.profile import Profile
 from device_drivers.simulator.provider import SmsStore
+from device_drivers.simulator.quick_shell import QuickShell
 from device_drivers.simulator.radio import Handset, Radio, SimCard
 from device_drivers.simulator.radio_log import RadioLog
 from device_drivers.simulator.screen import Screen
@@ -39,6 +41,7 @@ class PhoneOptions:
     guard_max_parts: int | None
     latency_s: tuple[float, float]
     seed: int
+    quick_shell: bool = False
 
 
 @dataclass
@@ -73,9 +76,7 @@ class SimulatedPhone:
         self.screen = Screen(lambda package, to, text: self.isms.send_from_app(package, to, text))
         if self.options.guard_max_parts is not None:
             self.settings[_GUARD_NAMES[0]] = str(self.options.guard_max_parts)
-        self.shell = Shell(
-            self.shell_path, self.home, Tools(self).answer, tools_read_stdin=self.options.profile.tools_read_stdin
-        )
+        self.shell = self._make_shell()
         self._server: asyncio.Server | None = None
         self._guard_values = (DEFAULT_MAX_COUNT, DEFAULT_INTERVAL_MS)
 
@@ -97,6 +98,11 @@ class SimulatedPhone:
         self.radios = {sim.subscription_id: self._radio(sim) for sim in self.sims}
         self.isms = Isms(self.options.profile, self.radios, self.faults)
         self._boot()
+
+    def _make_shell(self) -> CommandRunner:
+        answer, tools_read_stdin = Tools(self).answer, self.options.profile.tools_read_stdin
+        shell = Shell(self.shell_path, self.home, answer, tools_read_stdin=tools_read_stdin)
+        return QuickShell(shell, self.home, answer) if self.options.quick_shell and not tools_read_stdin else shell
 
     def _radio(self, sim: SimCard) -> Radio:
         return Radio(sim, self._handset, self.options.seed + sim.slot_index)
@@ -164,7 +170,7 @@ class SimulatedPhone:
     def admit(self, command: bytes) -> bool:
         """See AdbdPhone."""
         # Before Android 7 the command comes as a script on the standard input, after the shell was opened.
-        if not _is_send(command):
+        if self.faults.are_none or not _is_send(command):
             return True
         if self.faults.take("drop_unopened", _number_in(command)):
             self.shell.run(command, lambda *_: None, lambda _: None)
@@ -173,13 +179,13 @@ class SimulatedPhone:
 
     def shell_life_s(self, command: bytes) -> float | None:
         """See AdbdPhone."""
-        if _is_send(command) and self.faults.take("kill_at_random", _number_in(command)):
+        if not self.faults.are_none and _is_send(command) and self.faults.take("kill_at_random", _number_in(command)):
             return self.faults.moment_within("kill_at_random")
         return None
 
     def spoil(self, command: bytes) -> Spoil | None:
         """See AdbdPhone."""
-        if not (_is_send(command) or b"content query" in command):
+        if self.faults.are_none or not (_is_send(command) or b"content query" in command):
             return None
         to = _number_in(command) if _is_send(command) else ""
         return next((Spoil(kind) for kind in Spoil if self.faults.take(kind, to)), None)

@@ -23,6 +23,8 @@ _OPERATORS = (("T-Mobile CZ", ("230", "01")), ("O2.CZ", ("230", "02")), ("Vodafo
 _NETWORK_LATENCY_S = 0.2
 # A phone with its shell and a running command holds about this many files open.
 _FILES_A_PHONE = 40
+_MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of an unforeseeable name is made in it
+_ROOM_BYTES = 1 << 30
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,8 @@ class RackOptions:
     auth: bool = False
     """True lets every phone wait until its key dialog is answered."""
     shell: str | None = None
+    quick_shell: bool = False
+    """Interpret lines of a few known forms here, for measurements; all others run in the real shell."""
     answers: dict[str, str] = field(default_factory=dict)
     """Subscriber's number to what it answers, once."""
 
@@ -76,7 +80,7 @@ async def _run(
     _allow_files(options.phones * _FILES_A_PHONE + 200)
     network = Network(options.air_log, _NETWORK_LATENCY_S)
     network.answers.update({number: Answer(text, 1) for number, text in options.answers.items()})
-    home = Path(tempfile.mkdtemp(prefix="smsrack-sim-"))
+    home = Path(tempfile.mkdtemp(prefix="smsrack-sim-", dir=_memory() if options.quick_shell else None))
     loop = asyncio.get_running_loop()
     with contextlib.ExitStack() as stack:
         stack.callback(network.close)
@@ -95,6 +99,17 @@ async def _run(
         control.start()
         on_ready(RackAddresses(tuple(phone.serial for phone in phones), control.url))
         await loop.run_in_executor(None, wait_for_stop)
+
+
+def _memory() -> Path | None:
+    """A folder in memory, if there is one with room.
+
+    What the phones keep must not wait for the disk of the host, or make it wait, where the host is measured.
+    """
+    try:
+        return _MEMORY if shutil.disk_usage(_MEMORY).free >= _ROOM_BYTES else None
+    except OSError:
+        return None
 
 
 def _phone_options(options: RackOptions, index: int) -> PhoneOptions:
@@ -118,6 +133,7 @@ def _phone_options(options: RackOptions, index: int) -> PhoneOptions:
         guard_max_parts=options.guard_max_parts,
         latency_s=options.latency_s,
         seed=options.seed * 1000 + index * 10,
+        quick_shell=options.quick_shell,
     )
 
 

@@ -15,7 +15,7 @@ class RadioLog:
 
     def __init__(self, clock_ms: Callable[[], int]) -> None:
         self._clock_ms = clock_ms
-        self._lines: deque[str] = deque(maxlen=_MOST_LINES)
+        self._lines: deque[tuple[int, str]] = deque(maxlen=_MOST_LINES)
         self._token = 100
         self._reference = 0
 
@@ -41,9 +41,13 @@ class RadioLog:
 
     def text(self) -> str:
         """What `logcat -b radio -d -v time` prints."""
-        return "--------- beginning of radio\n" + "".join(f"{line}\n" for line in self._lines)
+        return "--------- beginning of radio\n" + "".join(
+            f"{_stamp(at_ms)} D/RILJ    ( 1432): {words}\n" for at_ms, words in self._lines
+        )
 
     def _add(self, words: str) -> None:
-        now_ms = self._clock_ms()
-        stamp = time.strftime("%m-%d %H:%M:%S", time.gmtime(now_ms / 1000)) + f".{now_ms % 1000:03d}"
-        self._lines.append(f"{stamp} D/RILJ    ( 1432): {words}")
+        self._lines.append((self._clock_ms(), words))
+
+
+def _stamp(at_ms: int) -> str:
+    return time.strftime("%m-%d %H:%M:%S", time.gmtime(at_ms / 1000)) + f".{at_ms % 1000:03d}"

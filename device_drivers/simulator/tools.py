@@ -75,11 +75,14 @@ class Tools:
             parcels.NOT_A_DATA_MESSAGE if reply is None else parcels.printed(reply, tab=self._profile.parcel_has_tab)
         )
         is_send = SHELL_PACKAGE.encode() in arguments
-        return self._damaged(answer, _number_in(arguments)) if is_send else answer
+        return self._damaged(answer, arguments) if is_send else answer
 
-    def _damaged(self, answer: ToolAnswer, to: str) -> Answer:
+    def _damaged(self, answer: ToolAnswer, arguments: Sequence[bytes]) -> Answer:
         """Faults after the message is in the framework's hands and before the host hears of it."""
         faults, loop = self._phone.faults, asyncio.get_running_loop()
+        if faults.are_none:
+            return answer
+        to = _number_in(arguments)
         if faults.take("drop_after", to) or faults.take("kill_inside", to):
             loop.call_soon(self._phone.cut_links)
             return loop.create_future()

@@ -32,6 +32,9 @@ _FAST_S = (0.02, 0.06)
 @click.option("--seed", type=int, default=1, show_default=True, help="Of everything random; also names the phones.")
 @click.option("--auth", is_flag=True, help="Every phone waits until its key dialog is answered.")
 @click.option("--shell", help="mksh (as on Android) or dash.")
+@click.option(
+    "--quick-shell", is_flag=True, help="For measurements: the driver's usual lines cost the phones no shell."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the addresses as one JSON line.")
 @click.option("--until-stdin-closes", is_flag=True, help="End at the end of standard input instead of at a signal.")
 def simulate(
@@ -45,6 +48,7 @@ def simulate(
     seed: int,
     auth: bool,
     shell: str | None,
+    quick_shell: bool,
     as_json: bool,
     until_stdin_closes: bool,
 ) -> None:
@@ -60,6 +64,7 @@ def simulate(
         seed=seed,
         auth=auth,
         shell=shell,
+        quick_shell=quick_shell,
     )
 
     def show(addresses: RackAddresses) -> None:
