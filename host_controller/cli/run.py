@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -52,6 +53,10 @@ def run(
             settings = stack.enter_context(_simulated(settings, simulate, own_dir=data_dir is None))
         stop = stack.enter_context(stop_signals())
         stack.enter_context(running_daemon(settings))
+        # What is here by now stays until the end. Each full round of the collector over all of it would stop every lane
+        # for a tenth of a second, and messages would be late by as much.
+        gc.collect()
+        gc.freeze()
         click.echo(
             f"smsrack is up: http://{settings.web.host}:{settings.web.port}  data: {settings.data_dir}", err=True
         )
