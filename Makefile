@@ -28,6 +28,7 @@ soak: $(VENV)/.dev
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.transport
 	$(BIN)/python -m benchmarks.years
+	$(BIN)/python -m benchmarks.idle
 	$(BIN)/python -m benchmarks.saturated
 	$(BIN)/python -m benchmarks.depth
 	$(BIN)/python -m benchmarks.paced
