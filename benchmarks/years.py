@@ -1,4 +1,4 @@
-"""Every day of nine years on a SIM that would send without end: when its days and months open again, and what goes.
+"""A SIM that would send without end, on a clock of its own: every day of nine years, and jumps of the host's clock.
 
 The ledger is asked, sent with, and built anew from its rows every night, as after a restart. The calendar that it is
 held against is walked second by second around each midnight, by the zone's own table alone.
@@ -7,6 +7,8 @@ held against is walked second by second around each midnight, by the zone's own 
 from __future__ import annotations
 
 import calendar
+import random
+from bisect import bisect_right
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -23,6 +25,10 @@ ZONES = ("Europe/Prague", "Atlantic/Azores", "America/Havana", "Australia/Lord_H
 _RESET_DAYS = (1, 29, 30, 31)
 _PER_DAY, _PER_MONTH = 3, 85
 _NUMBER = "+420777000001"
+_JUMPS, _SEEDS = 300, (1, 2, 3, 4)
+_PER_HOUR_JUMPS, _PER_DAY_JUMPS = 10, 60
+_NOON, _STEP = datetime(2026, 11, 25, 12, tzinfo=UTC), timedelta(seconds=30)
+_WRONG = datetime(1970, 1, 2, tzinfo=UTC), datetime(2038, 1, 20, tzinfo=UTC)
 _ONE_DAY, _TICK = timedelta(days=1), timedelta(seconds=1)
 
 
@@ -46,6 +52,42 @@ def live(zone: ZoneInfo, reset_day: int) -> dict[str, Any]:
             day = now.astimezone(zone).date()
             ledger = SimLedger(limits, [use for use in uses if use.at > now - 40 * _ONE_DAY])
     return _judge(uses, zone, reset_day)
+
+
+def jump(zone: ZoneInfo, seed: int) -> dict[str, Any]:
+    """Send whatever the ledger lets go while the host's clock jumps; every third time the ledger is built anew.
+
+    What it must hold to is what its clock has shown: a day, or an hour, that comes again is still spent.
+    """
+    limits = SimLimits(60, _PER_DAY_JUMPS, GuardLimit(1000, 60), zone, parts_per_hour=_PER_HOUR_JUMPS)
+    draw = random.Random(seed)
+    true, offset = _NOON, timedelta()
+    uses: list[Use] = []
+    ledger = SimLedger(limits)
+    for number in range(_JUMPS):
+        ends = true + timedelta(minutes=draw.randint(1, 240))
+        while true < ends:
+            now = true + offset
+            if not ledger.covers(now):
+                ledger = SimLedger(limits, uses)
+            if ledger.next_allowed(1, MessageClass.MARKETING, _NUMBER, now) is None:
+                uses.append(Use(now, 1, MessageClass.MARKETING, _NUMBER))
+                ledger.note(uses[-1])
+            true += _STEP
+        place = draw.choice([None, None, true + timedelta(hours=1), true - timedelta(hours=1), *_WRONG])
+        offset = timedelta() if place is None else place - true
+        if number % 3 == 0:
+            ledger = SimLedger(limits, uses)
+    by_day = Counter(use.at.astimezone(zone).date() for use in uses)
+    times = sorted(use.at for use in uses)
+    last_hour = (bisect_right(times, at) - bisect_right(times, at - timedelta(hours=1)) for at in times)
+    return {
+        "jumps": _JUMPS,
+        "parts": len(uses),
+        "days": len(by_day),
+        "over_day": sum(count > _PER_DAY_JUMPS for count in by_day.values()),
+        "over_hour": sum(count > _PER_HOUR_JUMPS for count in last_hour),
+    }
 
 
 def _judge(uses: list[Use], zone: ZoneInfo, reset_day: int) -> dict[str, Any]:
@@ -96,6 +138,24 @@ def _hours(day: date, zone: ZoneInfo) -> float:
     return (_midnight(day + _ONE_DAY, zone) - _midnight(day, zone)) / timedelta(hours=1)
 
 
+def _jumps(about: dict[str, Any]) -> dict[str, Any]:
+    rows = [{"seed": seed, **jump(ZoneInfo("Europe/Prague"), seed)} for seed in _SEEDS]
+    columns = [
+        ["seed", "seed"],
+        ["jumps", "jumps"],
+        ["parts", "parts sent"],
+        ["days", "days that the clock has shown"],
+        ["over_day", "days over the limit"],
+        ["over_hour", "hours over the limit"],
+    ]
+    note = (
+        f"55: the host's clock is right, an hour ahead, an hour behind, in 1970 or in 2038, by turns, for up to 4 hours"
+        f" each; a SIM with {_PER_HOUR_JUMPS} parts an hour and {_PER_DAY_JUMPS} a day sends whenever its ledger lets"
+        " it, which is built anew from its rows at every third jump. Days and hours are those that the clock has shown."
+    )
+    return {"machine": about, "note": note, "columns": columns, "rows": rows}
+
+
 def main() -> None:
     """Measure."""
     about, rows = machine(), []
@@ -120,6 +180,7 @@ def main() -> None:
         " on a clock of its own; a SIM that sends as soon as its ledger lets it, and whose ledger is built anew from"
         " its rows every day, as after a restart. Days without room in their month do not open."
     )
+    save("jumps", _jumps(about))
     save("years", {"machine": about, "note": note, "columns": columns, "rows": rows})
 
 
