@@ -30,6 +30,7 @@ from host_controller.messaging.freeing import free_resumed
 from host_controller.messaging.holds import Holds
 from host_controller.messaging.judgement import assume_old
 from host_controller.messaging.lanes import Lanes
+from host_controller.messaging.pulse import Pulse
 from host_controller.messaging.queue import Queue, look_anew
 from host_controller.messaging.rack_rules import RackRules
 from host_controller.messaging.session import LaneServices
@@ -115,9 +116,9 @@ def build_controller(settings: Settings, data: DataDirectory) -> Controller:
         AdbFinder(link), lambda serial: AndroidPhone(link, serial, frameworks), settings.adb.connect, timings, bells
     )
     holds = Holds(store)
-    dispatcher = Dispatcher(
-        Queue(bells), holds, RackRules(settings, utc_now), Board(utc_now()), sticky_rule(settings.sticky)
-    )
+    rules = RackRules(settings, utc_now)
+    pulse = Pulse(store, settings, rules.opens_at)
+    dispatcher = Dispatcher(Queue(bells), holds, rules, Board(utc_now()), sticky_rule(settings.sticky), pulse)
     store.on_rollback(dispatcher.forget)
     look_anew(store)
     free_resumed(store, holds)

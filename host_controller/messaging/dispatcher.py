@@ -8,8 +8,10 @@ from datetime import datetime
 
 from host_controller.messaging.board import Board
 from host_controller.messaging.holds import HoldKind, Holds, Scope, hold
+from host_controller.messaging.pulse import Pulse
 from host_controller.messaging.queue import Queue
 from host_controller.messaging.rack_rules import RackRules
+from host_controller.rules.ramp import NO_RAMP, Ramp
 from host_controller.rules.sticky import StickyRule
 from host_controller.rules.waiting import Wait, WaitReason, shortest
 
@@ -26,6 +28,22 @@ class Dispatcher:
     rules: RackRules
     board: Board
     sticky: StickyRule | None
+    pulse: Pulse | None = None
+    """None where no outage is looked for."""
+
+    def beat(self, now: datetime) -> bool:
+        """A SIM is free to send: what an outage has made stale is held before anybody looks for a message.
+
+        True where that took its time: see `Pulse.beat`.
+        """
+        if self.pulse is None or not self.pulse.beat(now):
+            return False
+        self.queue.forget()
+        return True
+
+    def ramp(self) -> Ramp:
+        """What slows the SIMs since the last outage, or did."""
+        return self.pulse.ramp() if self.pulse is not None else NO_RAMP
 
     def forget(self) -> None:
         """What is in memory may be wrong: something that was written was taken back. From any thread."""

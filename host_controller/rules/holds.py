@@ -14,6 +14,8 @@ class MessageFlags:
 
     restored: bool = False
     """It comes from a backup, and not every phone has said what it has sent since."""
+    stale: bool = False
+    """An outage has made it too late to go by itself."""
     batch_paused: bool = False
     retry_at: datetime | None = None
     """When it may be tried again, where it did not leave."""
@@ -37,6 +39,8 @@ def message_hold(flags: MessageFlags, now: datetime) -> Wait | None:
     """What holds a message on every SIM; None where nothing does."""
     if flags.restored:
         return Wait(None, WaitReason.RESTORED)
+    if flags.stale:
+        return Wait(None, WaitReason.STALE)
     if flags.batch_paused:
         return Wait(None, WaitReason.BATCH_PAUSED)
     if flags.retry_at is not None and flags.retry_at > now:

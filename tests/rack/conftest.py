@@ -23,6 +23,7 @@ from host_controller.messaging.control import Control
 from host_controller.messaging.dispatcher import Dispatcher
 from host_controller.messaging.holds import Holds
 from host_controller.messaging.lane import Lane
+from host_controller.messaging.pulse import Pulse
 from host_controller.messaging.queue import Queue
 from host_controller.messaging.rack_rules import RackRules
 from host_controller.messaging.session import LaneServices
@@ -80,12 +81,14 @@ class TestRack:
         self.rack = Rack(self.finder, lambda serial: self.finder.phones[serial], (), self.timings, self.bells)
         self.inbox = Inbox(self.store, settings.messages.home_region, utc_now)
         self.holds = Holds(self.store)
+        rules = RackRules(settings, utc_now)
         self.dispatcher = Dispatcher(
             Queue(self.bells),
             self.holds,
-            RackRules(settings, utc_now),
+            rules,
             Board(utc_now()),
             sticky_rule(settings.sticky),
+            Pulse(self.store, settings, rules.opens_at),
         )
         self.store.on_rollback(self.dispatcher.forget)
         self.services = LaneServices(
