@@ -91,6 +91,14 @@ class SpendSettings(Section):
         return self
 
 
+class RampUpSettings(Section):
+    """How SIMs come back to their pace after an outage."""
+
+    # With more, the longest pause that a SIM can have would pass the hour that its ledger looks back.
+    minutes: Annotated[float, Field(ge=0, le=20)] = 10.0
+    """A quarter of the pace at first, then a half, then three quarters, and after so long all of it; 0: at once."""
+
+
 class StickySettings(Section):
     """The same SIM for the same recipient."""
 

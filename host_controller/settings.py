@@ -21,6 +21,7 @@ from host_controller.rule_settings import (
     Prefix,
     PrefixSettings,
     QuietHoursSettings,
+    RampUpSettings,
     Region,
     RepeatSettings,
     Section,
@@ -133,6 +134,8 @@ class MessageSettings(Section):
     """The same, for what the recipient has asked for or bought."""
     marketing_ttl_h: LifeHours | None = None
     """The same for marketing; by default it may wait until the window of its batch ends, or for ever."""
+    stale_after_h: Annotated[float, Field(ge=0, le=8760)] = 24.0
+    """By how much an outage may make a message late that then still goes by itself; 0: by any time."""
 
 
 class PhoneSettings(Section):
@@ -226,6 +229,7 @@ class Settings(Section):
     """Caps by the beginning of the number; a message counts for the longest that fits."""
     spend: SpendSettings = SpendSettings()
     sticky: StickySettings = StickySettings()
+    ramp_up: RampUpSettings = RampUpSettings()
     odoo: OdooSettings = OdooSettings()
 
     @property

@@ -36,6 +36,7 @@ from web.api_holds import add_holds
 from web.api_input import Answer, ApiError, Body, Json, Moment, checked, error_json, read_json
 from web.api_phones import add_phones
 from web.api_settling import add_settling
+from web.api_stale import add_stale
 from web.api_why import add_why
 from web.services import Services
 from web.views import Waiting, as_json, message_json, outlook, phone_cards, waiting
@@ -109,6 +110,7 @@ def make_api(services: Services) -> Blueprint:
     _add_messages(api, services)
     add_why(api, services)
     add_settling(api, services)
+    add_stale(api, services)
     add_phones(api, services)
     add_holds(api, services)
     add_batches(api, services)

@@ -60,7 +60,7 @@ def add_holds(api: Blueprint, services: Services) -> None:
     @api.post("/holds")
     def hold() -> Answer:
         body = checked(HoldBody, read_json())
-        view = services.control.hold(body.scope, body.target, HoldKind(body.kind), body.reason, _actor(body.by))
+        view = services.control.hold(body.scope, body.target, HoldKind(body.kind), body.reason, actor_of(body.by))
         mine = (view.scope, view.target_id, view.kind, view.reason)
         found = (one for one in held() if (one["scope"], one["target_id"], one["kind"], one["reason"]) == mine)
         return next(found, {}), 201
@@ -68,9 +68,9 @@ def add_holds(api: Blueprint, services: Services) -> None:
     @api.post("/holds/release")
     def release_hold() -> Answer:
         body = checked(ReleaseBody, read_json())
-        return {"released": services.control.release(body.scope, body.target, _actor(body.by)), "holds": held()}
+        return {"released": services.control.release(body.scope, body.target, actor_of(body.by)), "holds": held()}
 
 
-def _actor(by: str | None) -> str:
+def actor_of(by: str | None) -> str:
     """Who it was, as far as they say so themselves: who may write to the socket may do everything."""
     return f"cli {by.strip()}" if by and by.strip() else "cli"

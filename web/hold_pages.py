@@ -24,12 +24,17 @@ class HoldForm(FlaskForm):  # type: ignore[misc]
     by = StringField("Your name", [Length(max=100)])
 
 
+def actor_of(form: HoldForm) -> str:
+    """Who it was, as far as they say so themselves."""
+    return f"{_ACTOR} {form.by.data.strip()}".strip() if form.by.data else _ACTOR
+
+
 def add_hold_pages(pages: Blueprint, services: Services) -> None:
     """Add the routes."""
 
     def act(scope: Scope, name: str | None, form: HoldForm) -> str:
         action = request.form.get("action", "")
-        actor = f"{_ACTOR} {form.by.data.strip()}".strip() if form.by.data else _ACTOR
+        actor = actor_of(form)
         if action == "resume":
             return "It goes on." if services.control.release(scope, name, actor) else "It was not held."
         if action not in _KINDS:

@@ -14,6 +14,7 @@ from host_controller.fleet.sim_limits import limits_of
 from host_controller.rules.classes import MessageClass
 from host_controller.rules.forecast import SimForecast, gone_at
 from host_controller.rules.ledger import left_of
+from host_controller.rules.ramp import Ramp
 from host_controller.rules.states import MessageState
 from host_controller.settings import Settings
 from host_controller.store.models import MessageRecord
@@ -41,7 +42,7 @@ class Forecast:
         self._kept: tuple[datetime, int, Outlook] | None = None
 
     def outlook(
-        self, session: Session, queued: int, views: Iterable[PhoneView], settings: Settings, now: datetime
+        self, session: Session, queued: int, views: Iterable[PhoneView], settings: Settings, now: datetime, ramp: Ramp
     ) -> Outlook:
         """Give the outlook of a queue of so many messages."""
         if self._kept:
@@ -49,7 +50,7 @@ class Forecast:
             is_alike = queued == count or (count > _LONG and queued > _LONG)
             if is_alike and timedelta() <= now - at < _KEPT_FOR:
                 return known
-        found = _look_ahead(_parts(session) if queued else {}, views, settings, now)
+        found = _look_ahead(_parts(session) if queued else {}, views, settings, now, ramp)
         self._kept = now, queued, found
         return found
 
@@ -64,7 +65,7 @@ def _parts(session: Session) -> dict[MessageClass, int]:
 
 
 def _look_ahead(
-    parts: Mapping[MessageClass, int], views: Iterable[PhoneView], settings: Settings, now: datetime
+    parts: Mapping[MessageClass, int], views: Iterable[PhoneView], settings: Settings, now: datetime, ramp: Ramp
 ) -> Outlook:
     if not parts:
         return Outlook()
@@ -78,6 +79,6 @@ def _look_ahead(
         for sim in view.enrolled.usable_sims:
             if sim.sim_id in spent:
                 limits = limits_of(sim, view.enrolled.guard, settings)
-                sims.append(SimForecast(limits, left_of(limits, spent[sim.sim_id], last), last.rank))
+                sims.append(SimForecast(limits, left_of(limits, spent[sim.sim_id], last), last.rank, ramp))
     total = sum(parts.values())
     return Outlook(total, bool(sims), gone_at(sims, total, now) if sims else None)

@@ -21,6 +21,7 @@ from web.hold_pages import HoldForm, add_hold_pages
 from web.message_pages import add_message_pages
 from web.phone_pages import add_phone_pages
 from web.services import Services
+from web.stale_pages import add_stale_pages
 from web.views import groups, outlook, phone_cards, waiting, waits_for, weightiest_first
 
 _RECENT = 40
@@ -92,6 +93,7 @@ def make_pages(services: Services) -> Blueprint:
     add_message_pages(pages, services)
     add_phone_pages(pages, services)
     add_hold_pages(pages, services)
+    add_stale_pages(pages, services)
     return pages
 
 
@@ -110,6 +112,7 @@ def _state(services: Services) -> dict[str, Any]:
             "inbound": queries.list_inbound(session, limit=_RECENT),
             "opted_out": queries.count_opt_outs(session),
             "waiting": why,
+            "ramp_ends_at": services.ramp.ends_at if services.ramp.is_on(now) else None,
             "groups": groups(services, session, totals[MessageState.QUEUED]),
             "waits_for": lambda message: waits_for(message, why, now),
             "jobs": services.jobs(),

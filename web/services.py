@@ -20,10 +20,12 @@ from host_controller.messaging.dispatcher import Dispatcher
 from host_controller.messaging.holds import Holds
 from host_controller.messaging.journal_care import release_restored
 from host_controller.messaging.judgement import Settlement, settle
+from host_controller.messaging.stale import cancel_stale, release_stale
 from host_controller.messaging.submit import Accepted, Draft, Rejected, submit
 from host_controller.messaging.transitions import cancel_queued
 from host_controller.messaging.why import Why
 from host_controller.messaging.why_queue import QueueWhy
+from host_controller.rules.ramp import NO_RAMP, Ramp
 from host_controller.rules.states import FailureCode
 from host_controller.scheduler import JobView
 from host_controller.settings import Settings
@@ -68,6 +70,11 @@ class Services:
     def why(self) -> Why:
         """Who knows why messages wait."""
         return Why(self.store, self.settings, self.rack, self.dispatcher, self.clock)
+
+    @property
+    def ramp(self) -> Ramp:
+        """What slows the SIMs since the last outage, or did."""
+        return self.dispatcher.ramp() if self.dispatcher else NO_RAMP
 
     @property
     def trouble(self) -> str | None:
@@ -118,6 +125,16 @@ class Services:
         )
         self.bells.ring()
         return count
+
+    def release_stale(self, batch: str | None, actor: str, reason: str) -> int:
+        """Let what an outage has made late go, of one batch or all of it; give how many. Raises UnknownBatchError."""
+        count = release_stale(self.store, batch, now=self.clock(), actor=actor, reason=reason)
+        self.bells.ring()
+        return count
+
+    def cancel_stale(self, batch: str | None, actor: str, reason: str) -> int:
+        """Cancel what an outage has made late; the rest as above."""
+        return cancel_stale(self.store, batch, now=self.clock(), actor=actor, reason=reason)
 
     def opt_out(self, raw_number: str, actor: str) -> int:
         """Put a number on the opt-out list and cancel what is queued for it; give how many that were.

@@ -15,6 +15,7 @@ from host_controller.fleet.sim_limits import rack_sim
 from host_controller.messaging.canary import CanaryView
 from host_controller.messaging.held import Held, list_held
 from host_controller.messaging.holds import Scope, weightiest
+from host_controller.messaging.stale import StaleGroup
 from host_controller.messaging.why import Explanation, on_record
 from host_controller.messaging.why_queue import Group
 from host_controller.rules.states import MessageState
@@ -96,7 +97,7 @@ def phone_cards(services: Services, session: Session) -> list[PhoneCard]:
 def outlook(services: Services, session: Session, queued: int) -> Outlook:
     """How much waits, and about when it will have gone."""
     live = services.rack.phones() if services.rack else []
-    return services.forecast.outlook(session, queued, live, services.settings, services.clock())
+    return services.forecast.outlook(session, queued, live, services.settings, services.clock(), services.ramp)
 
 
 def phone_details(services: Services, session: Session, serial: str) -> PhoneDetails | None:
@@ -232,6 +233,7 @@ def as_json(
     | InboundView
     | OptOutView
     | Explanation
+    | StaleGroup
     | Group
     | dict[str, Any],
 ) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from host_controller.cli.run import run
 from host_controller.cli.send import send
 from host_controller.cli.settle import settle
 from host_controller.cli.simulate import simulate
+from host_controller.cli.stale import stale
 from host_controller.cli.udev import udev
 from host_controller.cli.why import why
 from host_controller.errors import ControllerError
@@ -47,6 +48,7 @@ _COMMANDS = (
     why,
     batches,
     settle,
+    stale,
     status,
     phones,
     inbox,

@@ -74,7 +74,7 @@ def stop(api: ApiClient, as_json: bool, reason: str) -> None:
 def resume(api: ApiClient, as_json: bool, **targets: str | None) -> None:
     """Let the whole rack, or what is named, go on after any of pause, drain and stop, or a blown fuse."""
     body = _chosen(targets)
-    answer = api.call("POST", "/holds/release", {**body, "by": _whoever()})
+    answer = api.call("POST", "/holds/release", {**body, "by": whoever()})
     if as_json:
         show_json(answer)
         return
@@ -103,7 +103,7 @@ def holds(api: ApiClient, as_json: bool, limit: int) -> None:
 
 
 def _hold(api: ApiClient, as_json: bool, kind: str, reason: str, body: dict[str, str]) -> dict[str, Any]:
-    answer = api.call("POST", "/holds", {**body, "kind": kind, "reason": reason, "by": _whoever()})
+    answer = api.call("POST", "/holds", {**body, "kind": kind, "reason": reason, "by": whoever()})
     show_json(answer) if as_json else click.echo(hold_line(answer))
     return answer
 
@@ -130,7 +130,7 @@ def _chosen(targets: dict[str, str | None]) -> dict[str, str]:
     return {"scope": "rack"}
 
 
-def _whoever() -> str:
+def whoever() -> str:
     """Who sits at the terminal, also where they are the daemon's user by now."""
     with suppress(OSError):
         return os.getlogin()

@@ -10,10 +10,12 @@ from datetime import datetime
 from host_controller.events import Bells
 from host_controller.messaging.board import Board
 from host_controller.messaging.holds import HoldKind, Holds, Scope, hold
+from host_controller.messaging.pulse import Pulse
 from host_controller.messaging.queue import Queue
 from host_controller.messaging.rack_rules import RackRules
 from host_controller.messaging.workload import Workload
 from host_controller.rules.configured import sticky_rule
+from host_controller.rules.ramp import Ramp
 from host_controller.rules.sticky import StickyRule
 from host_controller.rules.waiting import Wait, WaitReason, shortest
 from host_controller.settings import Settings
@@ -32,7 +34,22 @@ class Dispatcher:
     rules: RackRules
     board: Board
     workload: Workload
+    pulse: Pulse
     sticky: StickyRule | None
+
+    def beat(self, now: datetime) -> bool:
+        """A SIM is free to send: what an outage has made stale is held before anybody looks for a message.
+
+        True where that took its time: see `Pulse.beat`.
+        """
+        if not self.pulse.beat(now):
+            return False
+        self.queue.forget()
+        return True
+
+    def ramp(self) -> Ramp:
+        """What slows the SIMs since the last outage, or did."""
+        return self.pulse.ramp()
 
     def forget(self) -> None:
         """What is in memory may be wrong: something that was written was taken back. From any thread."""
@@ -63,14 +80,8 @@ def build_dispatcher(
     store: Store, bells: Bells, holds: Holds, settings: Settings, clock: Callable[[], datetime]
 ) -> Dispatcher:
     """Put together what the lanes of a store share."""
-    queue, board = Queue(bells), Board(clock())
-    dispatcher = Dispatcher(
-        queue,
-        holds,
-        RackRules(settings, clock),
-        board,
-        Workload(store, queue, board, clock),
-        sticky_rule(settings.sticky),
-    )
+    queue, rules, board = Queue(bells), RackRules(settings, clock), Board(clock())
+    workload, pulse = Workload(store, queue, board, clock), Pulse(store, settings, rules.opens_at)
+    dispatcher = Dispatcher(queue, holds, rules, board, workload, pulse, sticky_rule(settings.sticky))
     store.on_rollback(dispatcher.forget)
     return dispatcher

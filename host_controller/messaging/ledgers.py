@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from datetime import datetime
 
 from host_controller.fleet.phone import Enrolled
@@ -10,6 +11,7 @@ from host_controller.fleet.sim_limits import limits_of
 from host_controller.rules.classes import MessageClass
 from host_controller.rules.ledger import Left, SimLedger, Spent, Use
 from host_controller.rules.limits import SimLimits
+from host_controller.rules.ramp import NO_RAMP, Ramp
 from host_controller.rules.waiting import Wait
 from host_controller.settings import Settings
 from host_controller.store.spent import load_ledger
@@ -22,8 +24,17 @@ class PhoneLedgers:
     A question is answered from memory. Only where the clock was set far back are the rows read again.
     """
 
-    def __init__(self, store: Store, enrolled: Enrolled, settings: Settings, now: datetime) -> None:
+    def __init__(
+        self,
+        store: Store,
+        enrolled: Enrolled,
+        settings: Settings,
+        now: datetime,
+        ramp: Callable[[], Ramp] = lambda: NO_RAMP,
+    ) -> None:
+        """`ramp` says at each question what slows the SIMs."""
         self._store = store
+        self._ramp = ramp
         self._limits = {sim.sim_id: limits_of(sim, enrolled.guard, settings) for sim in enrolled.sims}
         self._ledgers: dict[int, SimLedger] = {}
         self._asked_at: dict[int, datetime] = {}
@@ -42,7 +53,7 @@ class PhoneLedgers:
         `recipient` None is one that the SIM has written to in this month.
         """
         with self._lock:
-            return self._ledger(sim_id, now).next_allowed(parts, message_class, recipient, now)
+            return self._ledger(sim_id, now).next_allowed(parts, message_class, recipient, now, self._ramp())
 
     def note(self, sim_id: int, use: Use) -> None:
         """Count a use, at the time of its intent."""

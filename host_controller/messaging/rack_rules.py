@@ -42,11 +42,18 @@ class RackRules:
 
     def held(self, session: Session, message: QueuedMessage, now: datetime) -> Wait | None:
         """Say what holds a message on every SIM, and until when; None where nothing does."""
-        return self._quiet_hours(message, now) or self._loaded(session, now).held(message, now)
+        quiet = self._quiet_hours(message.msisdn, message.message_class, now)
+        return quiet or self._loaded(session, now).held(message, now)
 
     def would_hold(self, session: Session, message: QueuedMessage, now: datetime) -> Wait | None:
         """Say the same for who only wonders: no fuse blows of it."""
-        return self._quiet_hours(message, now) or self._loaded(session, now).held(message, now, blow=False)
+        quiet = self._quiet_hours(message.msisdn, message.message_class, now)
+        return quiet or self._loaded(session, now).held(message, now, blow=False)
+
+    def opens_at(self, msisdn: str, message_class: MessageClass, at: datetime) -> datetime | None:
+        """Say when quiet hours first let a message go that may go from `at` on; None for never. From any thread."""
+        wait = self._quiet_hours(msisdn, message_class, at)
+        return at if wait is None else wait.until
 
     def note(self, session: Session, message: QueuedMessage, at: datetime) -> None:
         """Count a message that is handed over."""
@@ -70,11 +77,11 @@ class RackRules:
         fuse = self._loaded(session, now).fuse
         return str(fuse.blown) if fuse and fuse.blown else None
 
-    def _quiet_hours(self, message: QueuedMessage, now: datetime) -> Wait | None:
-        if not self._quiet.hours.get(message.message_class):
+    def _quiet_hours(self, msisdn: str, message_class: MessageClass, now: datetime) -> Wait | None:
+        if not self._quiet.hours.get(message_class):
             return None
-        place = place_of(Msisdn(message.msisdn), self._settings.zone)
-        return next_moment(self._quiet, message.message_class, place, _ALWAYS, now)
+        place = place_of(Msisdn(msisdn), self._settings.zone)
+        return next_moment(self._quiet, message_class, place, _ALWAYS, now)
 
     def _loaded(self, session: Session, now: datetime) -> _Ledgers:
         if self._ledgers is None:

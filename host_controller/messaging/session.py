@@ -100,7 +100,8 @@ class PhoneSession:
         self._confirmation = Confirmation(
             services.store, hands, services.inbox, services.timings, services.clock, actor, services.elapsed_s
         )
-        ledgers = PhoneLedgers(services.store, enrolled, services.settings, services.clock())
+        ramp = services.dispatcher.ramp
+        ledgers = PhoneLedgers(services.store, enrolled, services.settings, services.clock(), ramp)
         phone.update(spent=ledgers.spent, next_allowed=ledgers.next_allowed)
         choice = SimChoice(enrolled, ledgers)
         self._sending = Sending(

@@ -20,6 +20,7 @@ from host_controller.rules.choice import QueuedMessage, SimView
 from host_controller.rules.holds import SimFlags, sim_hold
 from host_controller.rules.ledger import Spent
 from host_controller.rules.limits import most_unconfirmed
+from host_controller.rules.ramp import NO_RAMP, Ramp
 from host_controller.rules.states import OPEN_ATTEMPTS
 from host_controller.rules.waiting import Wait, WaitReason
 from host_controller.settings import Settings
@@ -42,6 +43,8 @@ class Standing:
     view: PhoneView | None = field(default=None, repr=False)
     spent: Spent | None = None
     """What it has used, where its lane says so."""
+    ramp: Ramp = NO_RAMP
+    """What slows it now."""
 
     @property
     def name(self) -> str:
@@ -59,10 +62,12 @@ class Standings:
         phones: Sequence[PhoneView] | None,
         board: Board | None,
         now: datetime,
+        ramp: Ramp = NO_RAMP,
     ) -> None:
         """`phones` are those in sight; None where no daemon runs."""
         self._session = session
         self._now = now
+        self.ramp = ramp if ramp.is_on(now) else NO_RAMP
         self.holds = active_holds(session)
         self._in_hands = queries.unproven_by_phone(session)
         live = {view.identity.hardware_serial: view for view in phones or () if view.identity}
@@ -152,7 +157,8 @@ class _Look:
         held, words = self._held(record)
         name = self._record.adb_serial
         spent = self._spent.get(record.id)
-        return Standing(replace(sim, held=held), name, record.slot_index, words, self._view, spent)
+        ramp = self._standings.ramp
+        return Standing(replace(sim, held=held), name, record.slot_index, words, self._view, spent, ramp)
 
     def _held(self, record: SimRecord) -> tuple[Wait | None, str]:
         """What holds it for every message, and in words."""

@@ -58,9 +58,11 @@ class Taking:
     def blocked(self, now: datetime, usable_slots: frozenset[int]) -> Idle | Wait | None:
         """Say, without the writer, whether surely no message goes now, and until when."""
         self.is_shut = False
+        slots = self._free_slots(usable_slots)
+        if slots and not isinstance(slots, Wait) and self._shared.beat(now):
+            return Idle(now)  # at once, but with a new look at the phone
         if self._shared.queue.is_empty(self._enrolled.phone_id, self.sim_ids, now):
             return Idle(self._shared.queue.due_at)
-        slots = self._free_slots(usable_slots)
         if isinstance(slots, Wait):
             self.is_shut = True
             return slots

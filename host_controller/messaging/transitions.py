@@ -81,6 +81,14 @@ def note_accepted(session: Session, message_ids: list[int], *, now: datetime, ac
     insert_rows(session, MessageEvent, rows)
 
 
+def note_many(
+    session: Session, message_ids: Collection[int], state: MessageState, *, now: datetime, actor: str, reason: str
+) -> None:
+    """Note the same about many messages, all in one state, which it does not change."""
+    event = {"at": now, "old_state": state, "new_state": state, "actor": actor, "reason": reason}
+    insert_rows(session, MessageEvent, [{"message_id": id_, **event} for id_ in message_ids])
+
+
 def end_queued(
     session: Session,
     message_ids: Collection[int],

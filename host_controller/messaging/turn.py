@@ -39,7 +39,7 @@ def ahead_of(session: Session, message: MessageRecord) -> tuple[int, int]:
 def forecast(free: Sequence[Standing], parts: int, message_class: MessageClass, now: datetime) -> datetime | None:
     """Say about when these SIMs will have sent so many parts; None where nobody can tell."""
     sims = [
-        SimForecast(each.sim.limits, left_of(each.sim.limits, each.spent, message_class), message_class.rank)
+        SimForecast(each.sim.limits, left_of(each.sim.limits, each.spent, message_class), message_class.rank, each.ramp)
         for each in free
         if each.spent is not None
     ]

@@ -26,6 +26,7 @@ from host_controller.rules import choice
 from host_controller.rules.choice import Never, SimView, choose_sim, may_take
 from host_controller.rules.classes import MessageClass
 from host_controller.rules.configured import sticky_rule
+from host_controller.rules.ramp import NO_RAMP
 from host_controller.rules.states import MessageState
 from host_controller.rules.waiting import Wait, WaitReason
 from host_controller.settings import Settings
@@ -111,7 +112,8 @@ class Why:
         """Give how the SIMs stand now."""
         phones: Sequence[PhoneView] | None = self._rack.phones() if self._rack else None
         board = self._dispatcher.board if self._dispatcher else None
-        return Standings(session, self._settings, phones, board, self._clock())
+        ramp = self._dispatcher.ramp() if self._dispatcher else NO_RAMP
+        return Standings(session, self._settings, phones, board, self._clock(), ramp)
 
     def explain(self, session: Session, message: MessageRecord, standings: Standings) -> Explanation:
         """Explain a message that is queued."""

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from host_controller.messaging import stale
 from host_controller.messaging.holds import HoldKind, Scope, active_holds, weightiest
 from host_controller.messaging.reach import facts_of
 from host_controller.messaging.standings import Standing
@@ -14,6 +15,7 @@ from host_controller.rules.choice import QueuedMessage
 from host_controller.rules.classes import MessageClass
 from host_controller.rules.configured import repeat_limits
 from host_controller.rules.ledger import most_parts
+from host_controller.rules.lifetime import spoken
 from host_controller.rules.prefixes import PrefixTable
 from host_controller.rules.quiet_hours import region_of
 from host_controller.rules.recipient_filter import truth, unknown_fields
@@ -45,6 +47,7 @@ class _Held:
     def words(self, reason: WaitReason) -> str:
         known = {
             WaitReason.RESTORED: self._restored,
+            WaitReason.STALE: self._stale,
             WaitReason.BATCH_PAUSED: self._batch_paused,
             WaitReason.NOT_BEFORE: self._not_before,
             WaitReason.RETRY: self._retry,
@@ -63,6 +66,13 @@ class _Held:
         )
         names = ", ".join(self._session.scalars(query.order_by(PhoneRecord.id))) or "none"
         return f"it comes from a backup; phones that have not said yet what they have sent since: {names}"
+
+    def _stale(self) -> str:
+        event = MessageEvent
+        last = select(event.reason).where(event.message_id == self._message.id, event.actor == stale.ACTOR)
+        words = self._session.scalar(last.order_by(event.id.desc()).limit(1)) or "held after an outage"
+        hours = self._settings.messages.stale_after_h
+        return f"{words}, which made it late by more than {hours:g} h; `smsrack stale` releases or cancels it"
 
     def _batch_paused(self) -> str:
         batch = self._session.get(BatchRecord, self._message.batch_id) if self._message.batch_id else None
@@ -163,7 +173,8 @@ def sim_words(standing: Standing, reason: WaitReason, message: QueuedMessage, st
         return f"{used[1]} of the {used[2]} parts {used[0]} are spent, and it needs {message.parts}"
     guard = limits.guard
     return {
-        WaitReason.PACE: f"it pauses after each message, for {limits.parts_per_minute} parts a minute",
+        WaitReason.PACE: f"it pauses after each message, for {limits.parts_per_minute} parts a minute"
+        + _slowed(standing),
         WaitReason.GUARD: f"Android would stop it at {guard.max_parts} parts in {guard.interval_s:g} s,"
         f" of which {guard.usable_parts} are used",
         WaitReason.RECIPIENTS: f"it has written to {spent.recipients if spent else 0} numbers in this billing month,"
@@ -176,6 +187,11 @@ def sim_words(standing: Standing, reason: WaitReason, message: QueuedMessage, st
         " apart",
         WaitReason.NO_ROUTE: _filter_words(standing, message),
     }.get(reason, standing.words or f"held: {sim.held.reason if sim.held else reason}")
+
+
+def _slowed(standing: Standing) -> str:
+    ends_at = standing.ramp.ends_at
+    return f"; after an outage it starts slowly, at full pace from {spoken(ends_at)}" if ends_at else ""
 
 
 def _filter_words(standing: Standing, message: QueuedMessage) -> str:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from host_controller.rules.ledger import ONE_HOUR, Left
 from host_controller.rules.limits import SimLimits
 from host_controller.rules.periods import ONE_DAY, day_start, local_date, next_month_start
+from host_controller.rules.ramp import NO_RAMP, Ramp
 
 HORIZON = timedelta(days=366)
 """Further ahead nothing is said."""
@@ -28,6 +29,8 @@ class SimForecast:
     left: Left
     rank: int
     """Of the class, for what is kept from it on later days."""
+    ramp: Ramp = NO_RAMP
+    """What slows it."""
 
 
 class _Walk:
@@ -63,12 +66,12 @@ class _Walk:
     def _count(self, index: int, until: datetime) -> int:
         """What goes between a start and a moment of its day."""
         is_first = index in (0, -len(self._starts))
-        return _least(self._work(until - self._starts[index], first=is_first), *self._left[index])
+        return _least(self._work(self._starts[index], until, first=is_first), *self._left[index])
 
-    def _work(self, span: timedelta, *, first: bool) -> int:
+    def _work(self, start: datetime, end: datetime, *, first: bool) -> int:
         """What pace, guard and hour let through in a span of a day."""
-        limits = self._sim.limits
-        by_pace = int(limits.parts_per_minute * (span / _FIRST_STEP)) + 1
+        limits, span = self._sim.limits, end - start
+        by_pace = int(limits.parts_per_minute * (self._sim.ramp.work(start, end) / _FIRST_STEP)) + 1
         by_guard = limits.guard.usable_parts * (span // limits.guard.window + 1)
         fresh = self._fresh(limits.parts_per_hour)
         if fresh is None:

@@ -15,6 +15,7 @@ from host_controller.rules.classes import MessageClass
 from host_controller.rules.day_book import DayBook, period_wait
 from host_controller.rules.limits import SimLimits
 from host_controller.rules.periods import day_start, local_date, month_start
+from host_controller.rules.ramp import NO_RAMP, Ramp
 from host_controller.rules.waiting import Wait, WaitReason, longest
 from host_controller.rules.windows import NOTHING, SlidingUses, Totals, demand
 
@@ -120,18 +121,18 @@ class SimLedger:
         return True
 
     def next_allowed(
-        self, parts: int, message_class: MessageClass, recipient: str | None, now: datetime
+        self, parts: int, message_class: MessageClass, recipient: str | None, now: datetime, ramp: Ramp = NO_RAMP
     ) -> Wait | None:
         """Say what holds a message for longest and until when; None where it may be handed over now.
 
-        `recipient` None is one that the SIM has written to in this month.
+        `recipient` None is one that the SIM has written to in this month. `ramp` slows its pace.
         """
         now = now.astimezone(UTC)
         self._turn_to(now)
         rank = message_class.rank
         return longest(
             (
-                self._pace(now),
+                self._pace(now, ramp),
                 self._guard(parts, now),
                 self._hour(parts, rank, now),
                 self._day(parts, rank),
@@ -172,11 +173,12 @@ class SimLedger:
         if latest is not None:
             self._pause = pause_after(self.limits, self._sliding.latest_parts, latest, self._seed)
 
-    def _pace(self, now: datetime) -> Wait | None:
+    def _pace(self, now: datetime, ramp: Ramp) -> Wait | None:
         latest = self._sliding.latest_at
-        if latest is None or latest + self._pause <= now:
+        if latest is None:
             return None
-        return Wait(latest + self._pause, WaitReason.PACE)
+        free_at = ramp.free_at(latest, self._pause)
+        return Wait(free_at, WaitReason.PACE) if free_at > now else None
 
     def _guard(self, parts: int, now: datetime) -> Wait | None:
         # A message of more parts than we allow ourselves goes when the window is empty.

@@ -60,6 +60,8 @@ class WaitReason(StrEnum):
     """It did not leave at the last try; the next one waits."""
     RESTORED = "restored"
     """It comes from a backup: first every phone must say what it has sent since."""
+    STALE = "stale"
+    """Because of an outage it is late by more than it may be; a person must release it."""
     NO_PHONE = "no_phone"
     """No phone is ready."""
 

@@ -178,6 +178,17 @@ class HoldRecord(Base):
     released_by: Mapped[str | None] = mapped_column(String(160))
 
 
+class RackRecord(Base):
+    """The rack as a whole, in one row: when it could send last, and the last time in which it could not."""
+
+    __tablename__ = "rack"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    able_at: Mapped[datetime]
+    outage_since: Mapped[datetime | None]
+    outage_until: Mapped[datetime | None]
+
+
 class RecipientRecord(Base):
     """A number that was written to, and the SIM that it knows."""
 

@@ -28,11 +28,11 @@ from host_controller.messaging.sending import ClockReading, Full, Sending
 from host_controller.messaging.sim_choice import SimChoice
 from host_controller.messaging.sweep import sweep_overdue
 from host_controller.messaging.taking import Idle
-from host_controller.rule_settings import RepeatSettings
+from host_controller.rule_settings import RampUpSettings, RepeatSettings
 from host_controller.rules.states import MessageState
 from host_controller.rules.timings import Timings
 from host_controller.rules.waiting import Wait
-from host_controller.settings import NewSimSettings, Settings
+from host_controller.settings import MessageSettings, NewSimSettings, Settings
 from host_controller.store.backup import write_backup
 from host_controller.store.models import AttemptRecord, MessageRecord
 from host_controller.store.restore import restore_backup
@@ -43,7 +43,12 @@ from web import Services
 PARTS_PER_DAY = 6
 TIMINGS = Timings()
 # Everybody may be written to as often as the model likes.
-SETTINGS = Settings(repeats=RepeatSettings(recipient_per_hour={}, same_text={}))
+# The model lets time pass without its lanes: what follows from an outage has tests of its own.
+SETTINGS = Settings(
+    repeats=RepeatSettings(recipient_per_hour={}, same_text={}),
+    messages=MessageSettings(stale_after_h=0),
+    ramp_up=RampUpSettings(minutes=0),
+)
 # A longest message must fit into a day: the model's are shorter than the settings allow.
 _NEW_SIMS = NewSimSettings.model_construct(parts_per_minute=6000, parts_per_day=PARTS_PER_DAY)
 

@@ -249,6 +249,17 @@ def restored(scene):
     return message_id, None, "phones that have not said yet what they have sent since: fake-1"
 
 
+def stale(scene):
+    scene.start(scene.phone())
+    scene.pause()
+    message_id = one_more(scene)
+    two_days = utc_now() - 2 * DAY
+    scene.change(lambda session: session.execute(update(MessageRecord).values(changed_at=two_days)))
+    scene.rack.dispatcher.pulse._able_at = two_days - HOUR
+    scene.rack.control.release(Scope.RACK, None, "anna")
+    return message_id, None, "made it late by more than 24 h; `smsrack stale` releases or cancels it"
+
+
 def no_phone(scene):
     phone = scene.phone()
     scene.start(phone)
@@ -281,6 +292,7 @@ CASES = {
     WaitReason.STOPPED: stopped,
     WaitReason.RETRY: retry,
     WaitReason.RESTORED: restored,
+    WaitReason.STALE: stale,
     WaitReason.NO_PHONE: no_phone,
 }
 # What holds a message on every SIM, which its row says once a lane has looked at it.
@@ -291,6 +303,7 @@ PARKED = {
     WaitReason.PREFIX_CAP,
     WaitReason.QUIET_HOURS,
     WaitReason.BATCH_PAUSED,
+    WaitReason.STALE,
 }
 
 
@@ -305,7 +318,9 @@ def test_every_reason(scene, reason):
 
 
 @pytest.mark.parametrize("database", ["postgresql"], indirect=True)
-@pytest.mark.parametrize("reason", [WaitReason.PACE, WaitReason.RECIPIENT_HOUR, WaitReason.NO_ROUTE, WaitReason.STICKY])
+@pytest.mark.parametrize(
+    "reason", [WaitReason.PACE, WaitReason.RECIPIENT_HOUR, WaitReason.NO_ROUTE, WaitReason.STICKY, WaitReason.STALE]
+)
 def test_on_postgresql(scene, reason):
     check(scene, reason)
 
@@ -344,6 +359,20 @@ def test_a_turn(scene):
     # One line for the SIM, with the same answer.
     (line,) = last.sims
     assert (line.phone, line.slot_index, line.reason, line.until) == ("fake-1", 0, WaitReason.PACE, last.until)
+
+
+def test_a_slow_start_after_an_outage(scene):
+    scene.start(scene.phone(), new_sims={**FAST, "parts_per_minute": 1})
+    scene.rack.dispatcher.pulse._able_at = utc_now() - 2 * HOUR
+    scene.send(Draft(BEA, "first"))
+    (message_id,) = scene.queue(Draft(ANNA, "second"))
+    found = scene.explain(message_id)
+    assert (found.reason, found.sims[0].reason) == (WaitReason.PACE, WaitReason.PACE)
+    assert 3 * MINUTE < found.until - scene.asked_at <= 4 * MINUTE
+    assert found.until <= found.expected_at <= found.until + MINUTE
+    assert "after an outage it starts slowly, at full pace from" in found.words
+    # The lane does as it says.
+    scene.rack.wait_until(lambda: scene.rack.rack.phones()[0].waiting_until == found.until)
 
 
 def test_a_message_that_expires_before_its_turn(scene):

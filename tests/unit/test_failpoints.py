@@ -24,8 +24,10 @@ _BESIDE_A_SEND = {
     "holds.py",
     "journal_care.py",
     "judgement.py",
+    "pulse.py",
     "queue.py",
     "session.py",
+    "stale.py",
     "unroutable.py",
     "why.py",
 }

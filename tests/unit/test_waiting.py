@@ -85,6 +85,7 @@ WAITS = {
         restored=False, waiting_for="retry", not_before=NOON + timedelta(minutes=1), now=NOON
     ),
     WaitReason.RESTORED: lambda: on_record(restored=True, waiting_for="batch_paused", not_before=None, now=NOON),
+    WaitReason.STALE: lambda: on_record(restored=False, waiting_for="stale", not_before=None, now=NOON),
     WaitReason.PAUSED: lambda: sim_hold(SimFlags(paused=True, phone_ready=False)),
     WaitReason.STOPPED: lambda: sim_hold(SimFlags(stopped=True, has_service=False)),
     WaitReason.NO_SERVICE: lambda: sim_hold(SimFlags(has_service=False, busy=True)),

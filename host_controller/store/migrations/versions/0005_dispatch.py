@@ -1,4 +1,4 @@
-"""What the dispatcher needs to know: batches, classes, holds, more limits of a SIM, and whom a phone may write to."""
+"""What the dispatcher needs to know: batches, classes, holds, outages, more limits of a SIM, and filters of phones."""
 
 from __future__ import annotations
 
@@ -50,6 +50,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_hold"),
     )
     op.create_index("ix_hold_released_at", "hold", ["released_at"])
+    op.create_table(
+        "rack",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("able_at", _TIME, nullable=False),
+        sa.Column("outage_since", _TIME),
+        sa.Column("outage_until", _TIME),
+        sa.PrimaryKeyConstraint("id", name="pk_rack"),
+    )
     op.create_table(
         "recipient",
         sa.Column("msisdn", sa.String(20), nullable=False),
