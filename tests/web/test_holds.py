@@ -171,7 +171,7 @@ def test_a_batch_on_the_page_of_batches(press, site, store):
     assert press("/batches/holds", "pause", "/batches", batch="<b>", reason=WHY, by="anna").status_code == 302
     assert records(store) == [("batch", 2, "paused", WHY, "page anna", None)]
     page = site.get("/batches", base_url=BASE).text
-    assert re.search(rf"paused</span> by page anna since 13:00:00: <bdi>{WHY}</bdi>", page)
+    assert re.search(rf"paused</span> <i>by page anna since 13:00:00: <bdi>{WHY}</bdi>", page)
     assert "&lt;b&gt; (paused)</option>" in page
     press("/batches/holds", "resume", "/batches", batch="<b>")
     assert records(store)[0][-1] == "page"
