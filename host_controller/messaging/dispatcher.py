@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -77,11 +78,16 @@ class Dispatcher:
 
 
 def build_dispatcher(
-    store: Store, bells: Bells, holds: Holds, settings: Settings, clock: Callable[[], datetime]
+    store: Store,
+    bells: Bells,
+    holds: Holds,
+    settings: Settings,
+    clock: Callable[[], datetime],
+    elapsed_s: Callable[[], float] = time.monotonic,
 ) -> Dispatcher:
-    """Put together what the lanes of a store share."""
+    """Put together what the lanes of a store share. `elapsed_s` is a monotonic clock."""
     queue, rules, board = Queue(bells), RackRules(settings, clock), Board(clock())
-    workload, pulse = Workload(store, queue, board, clock), Pulse(store, settings, rules.opens_at)
+    workload, pulse = Workload(store, queue, board, clock, elapsed_s), Pulse(store, settings, rules.opens_at)
     dispatcher = Dispatcher(queue, holds, rules, board, workload, pulse, sticky_rule(settings.sticky))
     store.on_rollback(dispatcher.forget)
     return dispatcher

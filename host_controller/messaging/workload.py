@@ -6,7 +6,6 @@ nothing is bound to a SIM or a phone nothing is counted, since whoever is free t
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -40,11 +39,19 @@ class Work:
 class Workload:
     """Which SIMs have more to do alone than all others together with the rest. Thread-safe."""
 
-    def __init__(self, store: Store, queue: Queue, board: Board, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        queue: Queue,
+        board: Board,
+        clock: Callable[[], datetime],
+        elapsed_s: Callable[[], float],
+    ) -> None:
         self._store = store
         self._queue = queue
         self._board = board
         self._clock = clock
+        self._elapsed_s = elapsed_s
         self._behind: frozenset[int] = frozenset()
         self._rests_until_s = 0.0
 
@@ -54,7 +61,7 @@ class Workload:
 
     def count(self) -> None:
         """Look at what waits now. For a periodic job."""
-        began_s = time.monotonic()
+        began_s = self._elapsed_s()
         if began_s < self._rests_until_s:
             return
         if not self._queue.has_bound:
@@ -63,7 +70,7 @@ class Workload:
         with self._store.reading() as session:
             work = count_work(session)
         self._behind = find_behind(self._at_work(), work)
-        ended_s = time.monotonic()
+        ended_s = self._elapsed_s()
         self._rests_until_s = ended_s + _REST * (ended_s - began_s)
 
     def _at_work(self) -> list[SimView]:

@@ -126,7 +126,9 @@ class Day:
         self.cables = Cables()
         self.rack = Rack(self.cables, lambda name: self.cables.phones[name], (), self.timings, self.bells)
         self.holds = Holds(self.store)
-        self.dispatcher = build_dispatcher(self.store, self.bells, self.holds, self.settings, self.clock)
+        self.dispatcher = build_dispatcher(
+            self.store, self.bells, self.holds, self.settings, self.clock, lambda: self.clock.elapsed_s
+        )
         self.services = Services(self.store, self.rack, self.bells, self.settings, self.clock, holds=self.holds)
         self._lane_services = LaneServices(
             self.store,

@@ -70,7 +70,7 @@ def test_what_is_for_a_phone_is_shared_by_the_pace_of_its_sims():
 
 def test_only_sims_at_work_do_the_rest(store):
     queue, board = Queue(Bells()), Board(NOON)
-    workload = Workload(store, queue, board, lambda: NOON)
+    workload = Workload(store, queue, board, lambda: NOON, lambda: 0.0)
     offer(store, 5)
     offer(store, 100, only_sim_id=1)
     board.post(SIMS[:1], None)
@@ -78,7 +78,6 @@ def test_only_sims_at_work_do_the_rest(store):
     workload.count()
     assert not workload.is_behind([1])  # nobody else is there for the rest
     board.post(SIMS[2:], Wait(NOON + timedelta(seconds=3), WaitReason.PACE))
-    workload._rests_until_s = 0.0
     workload.count()
     assert workload.is_behind([1, 2])
     assert not workload.is_behind([3])
