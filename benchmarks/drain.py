@@ -12,7 +12,7 @@ from host_controller.cli.simulator_control import SimulatorControl
 
 # The radio answers at once, and Android's own limit a minute is out of the way. The phones leave the cores to the
 # daemon: a forked shell for each command would take more of them than the daemon and the adb server together.
-FAST = ("--fast", "--guard", "1000000", "--quick-shell")
+FAST = ("--instant", "--guard", "1000000", "--quick-shell")
 NO_LIMIT = 6000
 """Parts a minute for each SIM."""
 _FIRST_LIMIT_S, _LIMIT_S = 180.0, 1800.0

@@ -11,7 +11,7 @@ import click
 from device_drivers.simulator import RackAddresses, RackOptions, ShellMissingError, run_rack
 from host_controller.cli.signals import stop_signals
 
-_FAST_S = (0.02, 0.06)
+_FAST_S, _INSTANT_S = (0.02, 0.06), (0.0, 0.0)
 
 
 @click.command()
@@ -23,6 +23,7 @@ _FAST_S = (0.02, 0.06)
 )
 @click.option("--guard", type=click.IntRange(1), metavar="PARTS", help="Android's limit a minute; its own is 30.")
 @click.option("--fast", is_flag=True, help="A radio that needs 20 to 60 ms for a part, not 300 to 800.")
+@click.option("--instant", is_flag=True, help="For measurements: a radio that needs no time.")
 @click.option(
     "--profiles",
     default="29,34",
@@ -44,6 +45,7 @@ def simulate(
     air_log: Path | None,
     guard: int | None,
     fast: bool,
+    instant: bool,
     profiles: str,
     seed: int,
     auth: bool,
@@ -59,7 +61,7 @@ def simulate(
         control_port=control_port,
         air_log=air_log,
         guard_max_parts=guard,
-        latency_s=_FAST_S if fast else RackOptions.latency_s,
+        latency_s=_INSTANT_S if instant else _FAST_S if fast else RackOptions.latency_s,
         profiles=tuple(word.strip() for word in profiles.split(",")),
         seed=seed,
         auth=auth,

@@ -32,6 +32,8 @@ class Hands:
         self._last_settled: tuple[int, bool] = (0, True)
         self._claimed: set[tuple[int, int]] = set()
         self._claimed_since_ms: int | None = None
+        self.unwritten: tuple[int, int] | None = None
+        """The attempt whose call has returned last, with the phone's clock, while that is not on record yet."""
 
     @property
     def open(self) -> list[UnprovenAttempt]:
@@ -73,7 +75,14 @@ class Hands:
         self._attempts[attempt.attempt_id] = attempt
 
     def note_returned(self, attempt_id: int, phone_clock_ms: int) -> None:
-        """The framework's call has returned."""
+        """The framework's call has returned; `unwritten` is to be put on record with the next write of this lane."""
+        self.unwritten = attempt_id, phone_clock_ms
+        self._apply_unwritten()
+
+    def _apply_unwritten(self) -> None:
+        if self.unwritten is None:
+            return
+        attempt_id, phone_clock_ms = self.unwritten
         attempt = self._attempts.get(attempt_id)
         if attempt is not None and attempt.state is AttemptState.INTENT:
             self._attempts[attempt_id] = replace(attempt, state=AttemptState.RETURNED, phone_clock_ms=phone_clock_ms)
@@ -99,5 +108,6 @@ class Hands:
             found = unproven.rowless_attempts(session, self._phone_id, since=self._late_since())
             self._last_settled = unproven.last_settled(session, self._phone_id)
         self._attempts = {attempt.attempt_id: attempt for attempt in found}
+        self._apply_unwritten()
         self._claimed_since_ms = None
         self._seen = changes

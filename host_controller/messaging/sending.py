@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
 from sqlalchemy.orm import Session
 
@@ -19,7 +20,7 @@ from host_controller.messaging.attempts import Claim, Sender, Verdict
 from host_controller.messaging.dispatcher import Dispatcher
 from host_controller.messaging.hands import Hands
 from host_controller.messaging.sim_choice import SimChoice
-from host_controller.messaging.taking import Blown, Idle, Taking
+from host_controller.messaging.taking import Blown, Idle, Taken, Taking
 from host_controller.messaging.unproven import UnprovenAttempt
 from host_controller.rules.ledger import Use
 from host_controller.rules.states import AttemptState, Evidence
@@ -29,6 +30,7 @@ from host_controller.store.store import Store
 from host_controller.text.parts import cut_into_parts
 
 _log = logging.getLogger(__name__)
+T = TypeVar("T")
 _HOST = socket.gethostname()
 
 
@@ -86,19 +88,25 @@ class Sending:
         waiting = self._hands.open
         # While the last one ended without proof, one more at a time is enough to find out.
         if len(waiting) >= (self._enrolled.most_unproven if self._hands.is_trusted else 1):
+            self.write_note()
             return Full()
         blocked = self._taking.blocked(self._clock(), usable_slots)
         if blocked is not None:
+            self.write_note()
             return blocked
         in_hands = {(attempt.msisdn, attempt.text) for attempt in waiting}
         enrolled = self._enrolled
         sender = Sender(
             enrolled.phone_id, _HOST, enrolled.epoch, enrolled.boot_id, phone_clock.phone_ms, phone_clock.offset_ms
         )
+
+        def take(session: Session) -> Taken | Idle | Blown | Wait:
+            # With the note of the last one: a commit for each would halve what a phone can send.
+            self._note_on_record(session)
+            return self._taking.take(session, sender, self._clock(), usable_slots, in_hands)
+
         failpoint("intent.before")
-        taken = self._store.write(
-            lambda session: self._taking.take(session, sender, self._clock(), usable_slots, in_hands)
-        )
+        taken = self._write_with_note(take)
         failpoint("intent.after")
         if isinstance(taken, Blown):
             return self._shared.hold_rack(taken.words, self._clock())
@@ -108,11 +116,27 @@ class Sending:
         self._choice.note(sim, _use(claim))
         self._hands.take(_unproven(claim, sim, sender))
         receipt = self._hand_over(driver, claim, sim, cut_into_parts(claim.message.text).texts)
-        failpoint("returned.before")
-        self._store.write(lambda session: attempts.note_returned(session, claim.attempt_id, receipt.phone_clock_ms))
-        failpoint("returned.after")
         self._hands.note_returned(claim.attempt_id, receipt.phone_clock_ms)
         return None
+
+    def write_note(self) -> None:
+        """Put on record that the last call has returned, where that is not there yet. Raises StoreError."""
+        if self._hands.unwritten is not None:
+            self._write_with_note(self._note_on_record)
+
+    def _write_with_note(self, work: Callable[[Session], T]) -> T:
+        has_note = self._hands.unwritten is not None
+        if has_note:
+            failpoint("returned.before")
+        result = self._store.write(work)
+        if has_note:
+            failpoint("returned.after")
+            self._hands.unwritten = None
+        return result
+
+    def _note_on_record(self, session: Session) -> None:
+        if self._hands.unwritten is not None:
+            attempts.note_returned(session, *self._hands.unwritten)
 
     @property
     def is_shut(self) -> bool:

@@ -7,6 +7,7 @@ import math
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -14,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from device_drivers.base import Sim
 from device_drivers.errors import DriverError, NotSubmittedError, SubmitRejectedError
+from host_controller.errors import StoreError
 from host_controller.events import Bells, Counts
 from host_controller.fleet.enrolment import stop_sim
 from host_controller.fleet.joining import Joining
@@ -270,6 +272,8 @@ class PhoneSession:
 
     def leave(self) -> None:
         """It sends nothing more: its messages need not wait for it."""
+        with suppress(StoreError):  # without its note, the phone's journal is asked
+            self._sending.write_note()
         self._services.dispatcher.board.leave([sim.sim_id for sim in self._sims], self._services.clock())
 
     def _usable_slots(self) -> frozenset[int]:
