@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ _STATEMENT_LIMIT_S = 30
 _POOL_SIZE, _POOL_MORE = 10, 40
 # Names this program towards PostgreSQL's advisory locks.
 _LOCK_KEY = 7_386_274_619
+_LOCK_PATIENCE_S, _LOCK_STEP_S = 3.0, 0.05
 
 
 def open_sqlite(database: Path, busy_limit_s: float) -> Engine:
@@ -70,7 +72,12 @@ def take_over(connection: Connection) -> None:
     """
     if connection.dialect.name != "postgresql":
         return
-    is_ours = connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": _LOCK_KEY})
+    # The server lets go of a lock only when it has noticed that its holder is gone: a restart must not fail over that.
+    give_up_s = time.monotonic() + _LOCK_PATIENCE_S
+    while not (is_ours := connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": _LOCK_KEY})):
+        if time.monotonic() > give_up_s:
+            break
+        time.sleep(_LOCK_STEP_S)
     flushes = connection.scalar(text("SHOW fsync"))
     connection.commit()
     if not is_ours:

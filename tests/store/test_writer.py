@@ -108,6 +108,17 @@ def test_a_second_smsrack_is_refused_by_postgresql(fresh_database):
     Store(url).close()
 
 
+def test_a_smsrack_that_is_just_leaving_postgresql_is_waited_for(fresh_database):
+    url = fresh_database("postgresql")
+    leaving = Store(url)
+    end = threading.Timer(0.5, leaving.close)
+    end.start()
+    try:
+        Store(url).close()
+    finally:
+        end.join()
+
+
 def test_what_is_no_postgresql_url_is_refused():
     for wrong in ("mysql://smsrack:secret@x/y", "no url"):
         with pytest.raises(DataDirectoryError, match="URL") as refused:
