@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from decimal import Decimal
 from typing import Annotated, Literal
 
 from phonenumbers import SUPPORTED_REGIONS
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveInt, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveInt, field_validator, model_validator
 
 
 def _region(name: str) -> str:
@@ -19,7 +20,21 @@ def _region(name: str) -> str:
 Region = Annotated[str, AfterValidator(_region)]
 ClassName = Literal["otp", "transactional", "marketing"]
 Prefix = Annotated[str, Field(pattern=r"^\+\d*$")]
-_Clock = Annotated[str, Field(pattern=r"^(([01]\d|2[0-3]):[0-5]\d|24:00)$")]
+
+
+def _clock(text: str) -> str:
+    if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d|24:00", text):
+        raise ValueError("is no time of day; write one like 08:00, at most 24:00")
+    return text
+
+
+def _days(text: str) -> str:
+    if not re.fullmatch("[01]{7}", text):
+        raise ValueError("must have seven digits, Monday first, 1 for each open day, like 1111110")
+    return text
+
+
+_Clock = Annotated[str, AfterValidator(_clock)]
 
 
 class Section(BaseModel):
@@ -33,7 +48,7 @@ class HoursSettings(Section):
 
     opens: _Clock = "08:00"
     closes: _Clock = "20:00"
-    days: Annotated[str, Field(pattern="^[01]{7}$")] = "1111110"
+    days: Annotated[str, AfterValidator(_days)] = "1111110"
     """A 1 for each open day, Monday first."""
     on_holidays: bool = False
 
@@ -55,6 +70,12 @@ class QuietHoursSettings(Section):
     marketing: _HoursByRegion = {"*": HoursSettings()}
     holidays: dict[Region, tuple[date, ...]] = {}
     """Days on which nothing goes to a country, but what may go on holidays."""
+
+    @field_validator("marketing")
+    @classmethod
+    def _keep_the_rest(cls, hours: _HoursByRegion) -> _HoursByRegion:
+        """Hours for one country do not open all the others at night."""
+        return {"*": HoursSettings(), **hours} if hours else hours
 
 
 class RepeatSettings(Section):

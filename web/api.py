@@ -135,6 +135,7 @@ def _add_messages(api: Blueprint, services: Services) -> None:
             "holds": holds,
             "totals": {"accepted": sum(totals.values()), **totals, "parts": parts, "opted_out": opted_out},
             "queue_parts": ahead.parts,
+            "queue_held_parts": ahead.held_parts,
             "queue_empty_at": as_json({"at": ahead.empty_at})["at"],
             "phones": phones,
             "jobs": [as_json(job) for job in services.jobs()],

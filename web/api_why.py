@@ -32,6 +32,7 @@ def add_why(api: Blueprint, services: Services) -> None:
             "trouble": services.trouble,
             "messages": queued,
             "parts": ahead.parts,
+            "held_parts": ahead.held_parts,
             "empty_at": as_json({"at": ahead.empty_at})["at"],
             "groups": [as_json(group) for group in found],
         }

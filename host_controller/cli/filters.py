@@ -8,8 +8,7 @@ import click
 
 from host_controller.cli.api_options import api_command, show_json
 from host_controller.client import ApiClient
-from host_controller.fleet.enrolment import FILTER_FIELDS
-from host_controller.rules.recipient_filter import parse_filter
+from host_controller.fleet.phone_filter import read_phone_filter
 
 
 @click.command("filter")
@@ -23,12 +22,14 @@ def recipient_filter(api: ApiClient, as_json: bool, serial: str, json_text: str 
     It may ask for number, country, class and parts. Terms that nothing connects must all match; "|" before two terms
     needs one of them, "!" before one turns it round.
     """
-    if (json_text is None) is not no_filter:
-        raise click.UsageError("give a filter or --none")
+    if json_text is None and not no_filter:
+        raise click.UsageError("give a filter, or --none to let it write to everybody")
+    if json_text is not None and no_filter:
+        raise click.UsageError("a filter and --none exclude each other")
     if json_text is None:
         answer = api.call("DELETE", f"/phones/{serial}/filter")
     else:
-        parse_filter(json_text, FILTER_FIELDS)
+        read_phone_filter(json_text)
         answer = api.call("PUT", f"/phones/{serial}/filter", {"filter": json.loads(json_text)})
     if as_json:
         show_json(answer)

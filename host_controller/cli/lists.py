@@ -36,16 +36,21 @@ def status(api: ApiClient, as_json: bool) -> None:
     ready = sum(phone["status"] == "ready" for phone in answer["phones"])
     click.echo(f"\n{ready} of {len(answer['phones'])} phones ready")
     if answer["queue_parts"]:
-        click.echo(f"{answer['queue_parts']} parts wait{_outlook(answer['queue_empty_at'], ready)}")
+        click.echo(f"{answer['queue_parts']} parts wait{words_of_outlook(answer, ready)}")
     if answer["trouble"]:
         click.echo(answer["trouble"])
     for hold in answer["holds"]:
         click.echo(hold_line(hold))
 
 
-def _outlook(empty_at: str | None, ready: int) -> str:
+def words_of_outlook(status: dict[str, Any], ready: int) -> str:
+    """Say what the waiting parts wait for, after their number; of an answer of `GET /status`."""
+    held, empty_at = status["queue_held_parts"], status["queue_empty_at"]
+    if held == status["queue_parts"]:
+        return " for a person: `smsrack why`"
     if empty_at is not None:
-        return f"; they will have gone about {datetime.fromisoformat(empty_at).astimezone():%Y-%m-%d %H:%M}"
+        who = f", {held} of them for a person; the others" if held else "; they"
+        return f"{who} will have gone about {datetime.fromisoformat(empty_at).astimezone():%Y-%m-%d %H:%M %Z}"
     return "; by the limits of the SIMs they will not have gone within a year" if ready else " for a phone"
 
 

@@ -44,7 +44,8 @@ def _list_phones(api: ApiClient, as_json: bool) -> None:
         table.add_column(column, overflow="fold", no_wrap=column in ("phone", "status", "signal"))
     for phone in answer["phones"]:
         battery = "" if phone["battery_percent"] is None else f"{phone['battery_percent']} %"
-        head = (phone["serial"], phone["model"] or "", phone["status"], battery)
+        status = f"{phone['status']}, {phone['hold']['kind']}" if phone["hold"] else phone["status"]
+        head = (phone["serial"], phone["model"] or "", status, battery)
         for row in _sim_rows(phone):
             table.add_row(*head, *row)
             head = ("", "", "", "")
@@ -58,7 +59,8 @@ def _sim_rows(phone: dict[str, Any]) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
     for sim in phone["sims"]:
         signal = "" if sim["signal_dbm"] is None else f"{sim['signal_dbm']} dBm"
-        rows.append((str(sim["slot_index"] + 1), sim["operator"] or "", signal, _quotas(sim), str(sim["id"])))
+        slot = f"{sim['slot_index'] + 1} {sim['hold']['kind']}" if sim["hold"] else str(sim["slot_index"] + 1)
+        rows.append((slot, sim["operator"] or "", signal, _quotas(sim), str(sim["id"])))
     return rows or [("", "", "", "", "")]
 
 

@@ -57,7 +57,9 @@ def _show_queue(answer: dict[str, Any]) -> None:
         since, until = _time(group["oldest_at"]), _time(group["until"])
         table.add_row(str(group["messages"]), reason, since, until, group["words"], str(group["message_id"]))
     console().print(table)
-    gone = f"; they will have gone about {_time(answer['empty_at'])}" if answer["empty_at"] else ""
+    held = answer["held_parts"]
+    who = f", {held} parts of them wait for a person; the others" if held else "; they"
+    gone = f"{who} will have gone about {_time(answer['empty_at'])}" if answer["empty_at"] else ""
     click.echo(f"{answer['messages']} messages, {answer['parts']} parts{gone}")
     if answer["trouble"]:
         click.echo(answer["trouble"])
@@ -68,7 +70,7 @@ def _reason(code: str | None, nothing: str) -> str:
 
 
 def _time(text: str | None) -> str:
-    return f"{datetime.fromisoformat(text).astimezone():%Y-%m-%d %H:%M:%S}" if text else ""
+    return f"{datetime.fromisoformat(text).astimezone():%Y-%m-%d %H:%M:%S %Z}" if text else ""
 
 
 def _table(*columns: str) -> Table:

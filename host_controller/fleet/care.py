@@ -15,7 +15,6 @@ from device_drivers.errors import DriverError
 from host_controller.errors import ConfigError, NotRunningError, UnknownPhoneError
 from host_controller.events import Bells
 from host_controller.fleet.enrolment import (
-    FILTER_FIELDS,
     confirm,
     find_record,
     find_record_by_name,
@@ -24,8 +23,8 @@ from host_controller.fleet.enrolment import (
     remembered_options,
 )
 from host_controller.fleet.phone import LINKED, RackPhone
+from host_controller.fleet.phone_filter import read_phone_filter
 from host_controller.fleet.rack import Rack
-from host_controller.rules.recipient_filter import parse_filter
 from host_controller.store.models import PhoneCheckRecord, PhoneRecord, SimRecord
 from host_controller.store.store import Store
 from host_controller.text.msisdn import parse_msisdn
@@ -114,7 +113,7 @@ class PhoneCare:
         Raises InvalidFilterError or UnknownPhoneError.
         """
         if text is not None:
-            parse_filter(text, FILTER_FIELDS)
+            read_phone_filter(text)
 
         def work(session: Session) -> None:
             record = self._named(session, serial)

@@ -11,13 +11,12 @@ from sqlalchemy.orm import Session
 from device_drivers.base import Check, Enrolment, EnrolOptions, SendGuard, SendWay, Sim
 from host_controller.fleet.changes import Change, KnownPhone, KnownSim, find_changes
 from host_controller.fleet.phone import Enrolled
+from host_controller.fleet.phone_filter import FILTER_FIELDS
 from host_controller.fleet.sim_limits import rack_sim
 from host_controller.rules.recipient_filter import EVERYBODY, parse_filter
 from host_controller.settings import NewSimSettings
 from host_controller.store.models import PhoneCheckRecord, PhoneEvent, PhoneRecord, SimRecord
 
-FILTER_FIELDS = ("number", "country", "class", "parts")
-"""What a phone's filter may ask of a message and its recipient."""
 # Messages that came in shortly before a phone is first enrolled are read; older ones are not the rack's business.
 _FIRST_READ_BACK_MS = 10 * 60 * 1000
 

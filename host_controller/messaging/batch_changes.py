@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, and_, or_, select, update
 from sqlalchemy.orm import Session
 
+from host_controller.errors import InvalidWindowError
 from host_controller.messaging.batches import get_record
 from host_controller.messaging.submit import default_ttl
 from host_controller.messaging.transitions import end_queued, is_idle
@@ -39,6 +40,8 @@ def change_window(
         record = get_record(session, name)
         window = replace(Window(record.not_before, record.not_after), **changes)
         check_window(window)
+        if changes.get("not_after") is not None and window.not_after is not None and window.not_after <= now:
+            raise InvalidWindowError("the window would have ended already, and what waits would expire; cancel instead")
         is_queued = and_(MessageRecord.batch_id == record.id, MessageRecord.state == MessageState.QUEUED)
         query = select(MessageRecord.id).where(is_queued, MessageRecord.id > last_id)
         message_ids = session.scalars(query.order_by(MessageRecord.id).limit(_CHUNK)).all()

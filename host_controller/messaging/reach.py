@@ -10,7 +10,7 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session, joinedload
 
 from device_drivers.base import SendGuard
-from host_controller.fleet.enrolment import FILTER_FIELDS
+from host_controller.fleet.phone_filter import FILTER_FIELDS
 from host_controller.fleet.sim_limits import limits_of, rack_sim
 from host_controller.rules.choice import QueuedMessage, SimView, never
 from host_controller.rules.classes import MessageClass

@@ -7,7 +7,6 @@ import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
 
 from sqlalchemy.orm import Session
 
@@ -30,7 +29,6 @@ from host_controller.store.store import Store
 from host_controller.text.parts import cut_into_parts
 
 _log = logging.getLogger(__name__)
-T = TypeVar("T")
 _HOST = socket.gethostname()
 
 
@@ -66,7 +64,10 @@ class Sending:
         timings: Timings,
         clock: Callable[[], datetime],
         actor: str,
+        is_current: Callable[[], bool] = lambda: True,
     ) -> None:
+        """`is_current` says whether the phone is still enrolled as `enrolled` says, limits and filter included."""
+        self._is_current = is_current
         self._store = store
         self._shared = dispatcher
         self._hands = hands
@@ -103,11 +104,14 @@ class Sending:
         def take(session: Session) -> Taken | Idle | Blown | Wait:
             # With the note of the last one: a commit for each would halve what a phone can send.
             self._note_on_record(session)
+            if not self._is_current():
+                return Idle(self._clock())  # a person has just changed it: what comes after that goes by the new rules
             return self._taking.take(session, sender, self._clock(), usable_slots, in_hands)
 
         failpoint("intent.before")
-        taken = self._write_with_note(take)
+        taken = self._store.write(take)
         failpoint("intent.after")
+        self._hands.unwritten = None
         if isinstance(taken, Blown):
             return self._shared.hold_rack(taken.words, self._clock())
         if isinstance(taken, (Idle, Wait)):
@@ -121,18 +125,12 @@ class Sending:
 
     def write_note(self) -> None:
         """Put on record that the last call has returned, where that is not there yet. Raises StoreError."""
-        if self._hands.unwritten is not None:
-            self._write_with_note(self._note_on_record)
-
-    def _write_with_note(self, work: Callable[[Session], T]) -> T:
-        has_note = self._hands.unwritten is not None
-        if has_note:
-            failpoint("returned.before")
-        result = self._store.write(work)
-        if has_note:
-            failpoint("returned.after")
-            self._hands.unwritten = None
-        return result
+        if self._hands.unwritten is None:
+            return
+        failpoint("returned.before")
+        self._store.write(self._note_on_record)
+        failpoint("returned.after")
+        self._hands.unwritten = None
 
     def _note_on_record(self, session: Session) -> None:
         if self._hands.unwritten is not None:

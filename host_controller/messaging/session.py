@@ -107,7 +107,15 @@ class PhoneSession:
         phone.update(spent=ledgers.spent, next_allowed=ledgers.next_allowed)
         choice = SimChoice(enrolled, ledgers)
         self._sending = Sending(
-            services.store, services.dispatcher, hands, enrolled, choice, services.timings, services.clock, actor
+            services.store,
+            services.dispatcher,
+            hands,
+            enrolled,
+            choice,
+            services.timings,
+            services.clock,
+            actor,
+            lambda: phone.view().enrolled is enrolled,
         )
         self._sims = [
             SimView(sim.sim_id, enrolled.phone_id, ledgers.limits(sim.sim_id), enrolled.recipients)

@@ -170,7 +170,7 @@ class Why:
         expected_at: datetime | None = None,
     ) -> Explanation:
         if expected_at is not None and message.expires_at is not None and message.expires_at <= expected_at:
-            words = f"{words}; it will have expired by then"
+            words, expected_at = f"{words}; it will have expired by then", None
         if self._rack is None:
             words = words if _NOTHING_RUNS in words else f"{_NOTHING_RUNS}; by what is on record: {words}"
             expected_at = None

@@ -6,7 +6,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Row, Select, func, select
@@ -30,6 +30,11 @@ from host_controller.store.models import (
 # Where phones have filters, so many of the oldest messages are held against them.
 _FILTERED = 2000
 _LEAST_KEPT = timedelta(seconds=5)
+# Messages of one class, batch and country wait alike: one of each kind is asked, of so many kinds at most.
+_KINDS = 40
+_COUNTRY_CHARACTERS = 4
+# What names its batch in its words is told batch by batch.
+_BY_BATCH = (WaitReason.NOT_BEFORE, WaitReason.BATCH_PAUSED)
 # A look at a million messages takes a second: it may take this part of the time between two.
 _SHARE = 50
 
@@ -49,6 +54,8 @@ class Group:
     """Of one of them."""
     message_id: int
     """That one."""
+    batch_id: int | None = None
+    """Its batch."""
 
 
 class QueueWhy:
@@ -74,9 +81,9 @@ class QueueWhy:
 def groups_of(why: Why, session: Session) -> tuple[Group, ...]:
     """Give what the messages of the queue wait for, the largest group first."""
     look = _Look(why, session)
-    merged: dict[WaitReason | None, list[Group]] = defaultdict(list)
+    merged: dict[tuple[WaitReason | None, int | None], list[Group]] = defaultdict(list)
     for group in (*look.parked(), *look.restored(), *look.free(), *look.bound()):
-        merged[group.reason].append(group)
+        merged[group.reason, group.batch_id if group.reason in _BY_BATCH else None].append(group)
     return tuple(sorted((_merge(groups) for groups in merged.values()), key=lambda group: -group.messages))
 
 
@@ -93,11 +100,11 @@ class _Look:
 
     def parked(self) -> Iterable[Group]:
         """What waits by its own row."""
-        query = _counts(func.min(MessageRecord.not_before), MessageRecord.waiting_for)
-        query = self._own(query.where(WAITING)).group_by(MessageRecord.waiting_for)
-        for messages, message_id, until, reason in self._session.execute(query):
+        reason, batch_id = MessageRecord.waiting_for, MessageRecord.batch_id
+        query = _counts(func.min(MessageRecord.not_before), reason).where(WAITING)
+        for messages, message_id, until, name in self._session.execute(self._own(query).group_by(reason, batch_id)):
             group = self._group(messages, message_id)
-            yield replace(group, reason=WaitReason(reason), until=until)
+            yield replace(group, reason=WaitReason(name), until=until)
 
     def restored(self) -> Iterable[Group]:
         """What comes from a backup."""
@@ -111,11 +118,16 @@ class _Look:
         unmatched = self._unmatched()
         if unmatched:
             yield self._group(len(unmatched), min(unmatched))
-        for message_class in MessageClass:
-            query = _counts().where(READY_FREE, MessageRecord.message_class == message_class)
-            if unmatched:
-                query = query.where(MessageRecord.id.not_in(unmatched))
-            yield from self._groups(self._session.execute(self._own(query)))
+        country = func.substr(MessageRecord.msisdn, 1, _COUNTRY_CHARACTERS)
+        query = self._own(_counts().where(READY_FREE))
+        if unmatched:
+            query = query.where(MessageRecord.id.not_in(unmatched))
+        kinds = query.group_by(MessageRecord.message_class, MessageRecord.batch_id, country)
+        rows = self._session.execute(kinds.order_by(func.count().desc())).all()
+        yield from self._groups(rows[:_KINDS])
+        if len(rows) > _KINDS:
+            others = rows[_KINDS:]
+            yield self._group(sum(count for count, _ in others), min(message_id for _, message_id in others))
 
     def bound(self) -> Iterable[Group]:
         """What one SIM, or the SIMs of one phone, may take."""
@@ -150,7 +162,7 @@ class _Look:
     def _group(self, messages: int, message_id: int) -> Group:
         message = self._session.get_one(MessageRecord, message_id)
         one = self._why.explain(self._session, message, self._standings)
-        return Group(one.reason, messages, message.created_at, one.until, one.words, message_id)
+        return Group(one.reason, messages, message.created_at, one.until, one.words, message_id, message.batch_id)
 
 
 def _counts(*more: Any) -> Select[*tuple[Any, ...]]:
@@ -159,10 +171,15 @@ def _counts(*more: Any) -> Select[*tuple[Any, ...]]:
 
 
 def _merge(groups: Sequence[Group]) -> Group:
-    largest = max(groups, key=lambda group: group.messages)
+    # The words and the time are of one and the same: of who goes on first.
+    timed = [group for group in groups if group.until is not None]
+    first = min(timed, key=_until) if timed else max(groups, key=lambda group: group.messages)
     return replace(
-        largest,
+        first,
         messages=sum(group.messages for group in groups),
         oldest_at=min(group.oldest_at for group in groups),
-        until=min((group.until for group in groups if group.until is not None), default=None),
     )
+
+
+def _until(group: Group) -> datetime:
+    return group.until or datetime.max.replace(tzinfo=UTC)
