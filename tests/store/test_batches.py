@@ -370,6 +370,8 @@ def test_a_window_is_moved_in_chunks_and_the_batch_last(store, monkeypatch):
         move(store, Window(begins, ends))
     assert [row.not_before == begins for row in rows(store)] == [True] * 8 + [False] * 3
     assert batch(store, "xmas").not_after == NOW + 2 * HOUR
+    with pytest.raises(InvalidWindowError, match="would have ended already"):
+        change_window(store, MessageSettings(), "xmas", {"not_after": NOW}, now=NOW)
     assert move(store, Window(begins, ends)) == 10
     assert {(row.not_before, row.expires_at) for row in rows(store)[:10]} == {(begins, NOW + 25 * HOUR)}
     assert (batch(store, "xmas").not_before, batch(store, "xmas").not_after) == (begins, ends)

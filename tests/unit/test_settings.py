@@ -58,6 +58,12 @@ def test_a_wrong_setting_is_named_with_what_to_do(load, text, words):
     assert "\n" not in str(caught.value)
 
 
+def test_hours_for_one_country_leave_the_others_their_nights(load):
+    hours = load('[quiet_hours.marketing.CZ]\nopens = "09:00"\n').quiet_hours.marketing
+    assert (hours["CZ"].opens, hours["*"].opens) == ("09:00", "08:00")
+    assert load("[quiet_hours]\nmarketing = {}\n").quiet_hours.marketing == {}
+
+
 def test_a_file_that_is_not_there(tmp_path):
     with pytest.raises(ConfigError, match="cannot read the settings file"):
         load_settings(tmp_path / "none.toml")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from device_drivers.base import Sim
 from host_controller.fleet.phone import RackSim
+from host_controller.messaging.holds import HoldKind, Scope
 from host_controller.messaging.submit import Draft
 from host_controller.rules.ledger import Spent
 from host_controller.store.models import AttemptRecord, MessageRecord, SimRecord
@@ -25,6 +26,8 @@ LIMITS = {
     "jitter_percent": 20,
     "zone": "America/Havana",
 }
+
+NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 
 
 def patch(api, changes, sim=1):
@@ -163,6 +166,29 @@ def test_the_outlook(api, rack, site, services):
     # One at once, then one each three seconds, under a guard of 25 in 65 s.
     assert "2026-11-25T12:01:50" < status["queue_empty_at"] < "2026-11-25T12:02:10"
     assert "40 parts wait; they will have gone about 13:0" in site.get("/").text
+
+
+def test_the_outlook_leaves_out_what_waits_for_a_person(api, rack, site, services, store):
+    queue(services, 40)
+    services.submit([Draft("+420777000001", "Ahoj", not_before=NOW + timedelta(days=3), ttl_s=864_000)], "test")
+    later = NOW + timedelta(days=3)
+
+    def hold(session):
+        session.execute(update(MessageRecord).where(MessageRecord.id <= 30).values(waiting_for="stale"))
+
+    store.write(hold)
+    (view,) = rack.views
+    rack.views[:] = [replace(view, spent=lambda now: {1: Spent()})]
+    status = get(api, "/status")
+    assert (status["queue_parts"], status["queue_held_parts"]) == (41, 30)
+    # The last of the others goes when it is due.
+    assert datetime.fromisoformat(status["queue_empty_at"]) == later
+    assert "41 parts wait, 30 of them for a person; the others will have gone about" in site.get("/").text
+    services.control.hold(Scope.RACK, None, HoldKind.PAUSED, "wait", "test")
+    services.forecast._kept = None
+    status = get(api, "/status")
+    assert (status["queue_held_parts"], status["queue_empty_at"]) == (41, None)
+    assert "41 parts wait for a person" in site.get("/").text
 
 
 def test_no_outlook_without_a_phone(api, rack, site, services):

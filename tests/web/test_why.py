@@ -9,6 +9,8 @@ import pytest
 
 from host_controller.messaging.holds import HoldKind, Scope
 from host_controller.messaging.submit import Draft
+from host_controller.messaging.why_queue import groups_of
+from host_controller.rule_settings import HoursSettings, QuietHoursSettings
 from host_controller.rules.classes import MessageClass
 from host_controller.rules.ledger import Spent
 from host_controller.rules.waiting import Wait, WaitReason
@@ -102,6 +104,25 @@ def test_the_whole_queue(get, services, a_lane, site):
     page = site.get("/", base_url=BASE).text
     assert "Why the queue waits" in page
     assert "marketing may reach CZ" in page
+
+
+def test_each_batch_and_country_is_told_by_itself(get, services, a_lane):
+    night = HoursSettings(opens="01:00", closes="02:00")
+    messages = services.settings.messages.model_copy(update={"allowed_regions": ("CZ", "SK")})
+    changes = {"quiet_hours": QuietHoursSettings(marketing={"SK": night}), "messages": messages}
+    services = replace(services, settings=services.settings.model_copy(update=changes))
+    kind = MessageClass.MARKETING
+    services.submit([Draft(ANNA, "x", message_class=kind, batch="spring"), Draft(ANNA, "y", batch="spring")], "test")
+    services.submit([Draft(ANNA, "x", message_class=kind), Draft("+421905000111", "x", message_class=kind)], "test")
+    services.control.hold(Scope.BATCH, "spring", HoldKind.PAUSED, "a typo", "test")
+    with services.store.reading() as session:
+        groups = groups_of(services.why, session)
+    assert {group.reason: group.messages for group in groups} == {
+        WaitReason.BATCH_PAUSED: 2,
+        WaitReason.PACE: 1,
+        WaitReason.QUIET_HOURS: 1,
+    }
+    assert next(group.words for group in groups if group.reason is WaitReason.QUIET_HOURS).startswith("marketing may")
 
 
 def test_an_empty_queue(get, site):
