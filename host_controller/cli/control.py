@@ -147,7 +147,8 @@ def hold_line(hold: dict[str, Any]) -> str:
     """One hold of the API's answer in words."""
     count = hold["unproven"]
     hands = f"{count} message(s) still in its hands" if count else "nothing in its hands"
-    return f"{_words(hold)} is {hold['kind']} since {hold['at']} by {hold['actor']}: {hold['reason']} ({hands})"
+    kind = HoldKind(hold["kind"]).word
+    return f"{_words(hold)} is {kind} since {hold['at']} by {hold['actor']}: {hold['reason']} ({hands})"
 
 
 def _past(released: list[dict[str, Any]]) -> Table:

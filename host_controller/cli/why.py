@@ -10,6 +10,7 @@ from rich.table import Table
 
 from host_controller.cli.api_options import api_command, console, note_offline, show_json
 from host_controller.client import ApiClient
+from host_controller.messaging.why_words import counted
 
 
 @click.command()
@@ -36,7 +37,7 @@ def _show_message(answer: dict[str, Any]) -> None:
     until = f" until {_time(answer['until'])}" if answer["until"] else ""
     click.echo(f"message {answer['message_id']} waits for {_reason(answer['reason'], 'its turn')}{until}: {words}")
     if answer["ahead"]:
-        click.echo(f"{answer['ahead']} messages go before it")
+        click.echo(f"{counted(answer['ahead'], 'goes', 'go')} before it")
     if answer["expected_at"]:
         click.echo(f"it goes about {_time(answer['expected_at'])}")
     if answer["sims"]:

@@ -51,6 +51,11 @@ class HoldKind(StrEnum):
         """How it ranks among the kinds, from 0."""
         return _WEIGHT[self]
 
+    @property
+    def word(self) -> str:
+        """As a sentence says it: the rack is..."""
+        return "held" if self is HoldKind.FUSE else self.value
+
 
 _WEIGHT = {kind: weight for weight, kind in enumerate(HoldKind)}
 _TABLES: dict[Scope, type[PhoneRecord | SimRecord | BatchRecord]] = {

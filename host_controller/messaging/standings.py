@@ -108,7 +108,7 @@ class Standings:
         rack = weightiest(hold for hold in self.holds if hold.scope is Scope.RACK)
         found = (("the whole rack", rack), ("its batch", self.batch_hold(batch_id)))
         return [
-            f"{what} is {hold.kind} by {hold.actor}: {hold.reason}"
+            f"{what} is {hold.kind.word} by {hold.actor}: {hold.reason}"
             for what, hold in found
             if hold is not None and hold.wait_reason is not reason
         ]
@@ -178,7 +178,7 @@ class _Look:
             return None, ""
         if hold is not None:
             target = {Scope.RACK: "the whole rack", Scope.PHONE: "the phone"}.get(hold.scope, "the SIM")
-            return Wait(None, hold.wait_reason), f"{target} is {hold.kind} by {hold.actor}: {hold.reason}"
+            return Wait(None, hold.wait_reason), f"{target} is {hold.kind.word} by {hold.actor}: {hold.reason}"
         words = {
             WaitReason.NO_PHONE: self._why_not_ready(),
             WaitReason.STOPPED: f"it is stopped: {record.stopped}; `smsrack phones confirm` lets it send again",

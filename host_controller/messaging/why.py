@@ -21,7 +21,7 @@ from host_controller.messaging.rack_rules import RackRules
 from host_controller.messaging.reach import NEVER_WORDS, facts_of
 from host_controller.messaging.standings import Standing, Standings
 from host_controller.messaging.turn import ahead_of, forecast
-from host_controller.messaging.why_words import held_words, sim_words
+from host_controller.messaging.why_words import counted, held_words, sim_words
 from host_controller.rules import choice
 from host_controller.rules.choice import Never, SimView, choose_sim, may_take
 from host_controller.rules.classes import MessageClass
@@ -153,7 +153,11 @@ class Why:
         start = found.until if is_short and isinstance(found, Wait) and found.until is not None else now
         gone = forecast(free, parts + record.part_count, message.message_class, start)
         if isinstance(found, SimView):
-            words = f"nothing holds it; {ahead} messages go before it" if ahead else "nothing holds it; it goes next"
+            words = (
+                f"nothing holds it; {counted(ahead, 'goes', 'go')} before it"
+                if ahead
+                else "nothing holds it; it goes next"
+            )
             return self._answer(record, None, words, lines, ahead=ahead, expected_at=gone)
         words = _chosen_words(found, lines, has_sims=bool(sims))
         expected_at = None if found.until is None else max(gone or found.until, found.until)

@@ -200,3 +200,8 @@ def _filter_words(standing: Standing, message: QueuedMessage) -> str:
         unknown = ", ".join(unknown_fields(standing.sim.recipients, facts)) or "a field that cannot be compared"
         return f"the phone's recipient filter asks for what is not known: {unknown}"
     return "the phone's recipient filter is against this recipient"
+
+
+def counted(messages: int, one: str, several: str) -> str:
+    """Say how many messages do something."""
+    return f"1 message {one}" if messages == 1 else f"{messages} messages {several}"

@@ -53,7 +53,7 @@ class Blown:
         hours = self.limit.within / timedelta(hours=1)
         return (
             f"{self.spent:f} {self.limit.currency} was spent within {hours:g} h, and {self.next_cost:f} more would pass"
-            f" the limit of {self.limit.limit:f}: look at what was sent, then release the fuse"
+            f" the limit of {self.limit.limit:f}: look at what was sent, then `smsrack resume`"
         )
 
 
