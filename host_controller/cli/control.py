@@ -16,6 +16,7 @@ from host_controller.cli.api_options import api_command, console, note_offline, 
 from host_controller.cli.send import UNDECIDED_EXIT
 from host_controller.client import ApiClient
 from host_controller.errors import NotRunningError
+from host_controller.messaging.holds import HoldKind
 
 _TARGETS = (
     click.option("--phone", metavar="SERIAL", help="Only this phone."),

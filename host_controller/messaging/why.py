@@ -153,11 +153,8 @@ class Why:
         start = found.until if is_short and isinstance(found, Wait) and found.until is not None else now
         gone = forecast(free, parts + record.part_count, message.message_class, start)
         if isinstance(found, SimView):
-            words = (
-                f"nothing holds it; {counted(ahead, 'goes', 'go')} before it"
-                if ahead
-                else "nothing holds it; it goes next"
-            )
+            turn = f"{counted(ahead, 'goes', 'go')} before it" if ahead else "it goes next"
+            words = f"nothing holds it; {turn}"
             return self._answer(record, None, words, lines, ahead=ahead, expected_at=gone)
         words = _chosen_words(found, lines, has_sims=bool(sims))
         expected_at = None if found.until is None else max(gone or found.until, found.until)
