@@ -89,6 +89,8 @@ class Taking:
             return slots
         classes, waits = self._open_classes(now, slots)
         full: set[tuple[int, MessageClass, int | None]] = set()
+        left = slots
+        """Of the SIMs whose room is kept for nobody."""
         aside: dict[QueuedMessage, Wait] = {}
         result: Taken | Idle | Blown | Wait | None = None
         is_behind = shared.workload.is_behind(self.sim_ids)
@@ -114,12 +116,17 @@ class Taking:
             if kept_sim_id is not None and kept_sim_id not in self.sim_ids:
                 continue
             only_sim_id = message.only_sim_id or kept_sim_id
-            sim = self._choice.choose(message.parts, message.message_class, message.msisdn, now, slots, only_sim_id)
+            if left != slots and self._slots_of(only_sim_id).isdisjoint(left):
+                continue
+            sim = self._choice.choose(message.parts, message.message_class, message.msisdn, now, left, only_sim_id)
             if isinstance(sim, Wait):
                 waits.append(sim)
                 if _is_out_of_patience(message, sim, now):
-                    break
-                known = self._choice.choose(*kind[:2], None, now, slots, message.only_sim_id)
+                    left -= self._kept_for(message, now, left & self._slots_of(only_sim_id))
+                    if not left:
+                        break
+                    continue
+                known = self._choice.choose(*kind[:2], None, now, left, message.only_sim_id)
                 if isinstance(known, Wait):
                     full.add(kind)  # whoever the others are for
                 continue
@@ -131,6 +138,20 @@ class Taking:
                 break
         shared.queue.park(session, aside)
         return result or shortest(waits) or Idle(shared.queue.due_at)
+
+    def _slots_of(self, only_sim_id: int | None) -> frozenset[int]:
+        """Where the SIM is that a message must leave from; of all, where it is left to any."""
+        return frozenset(sim.sim.slot_index for sim in self._usable if only_sim_id in (None, sim.sim_id))
+
+    def _kept_for(self, message: QueuedMessage, now: datetime, slots: frozenset[int]) -> frozenset[int]:
+        """Of these SIMs, those that shorter, younger messages leave to this one."""
+        found = set()
+        for slot in slots:
+            only = frozenset((slot,))
+            wait = self._choice.choose(message.parts, message.message_class, message.msisdn, now, only)
+            if isinstance(wait, Wait) and _is_out_of_patience(message, wait, now):
+                found.add(slot)
+        return frozenset(found)
 
     def _open_classes(self, now: datetime, slots: frozenset[int]) -> tuple[list[MessageClass], list[Wait]]:
         """Give the classes of which some SIM may send at least a single part, and what the others wait for.
