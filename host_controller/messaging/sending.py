@@ -89,6 +89,7 @@ class Sending:
         # While the last one ended without proof, one more at a time is enough to find out.
         if len(waiting) >= (self._enrolled.most_unproven if self._hands.is_trusted else 1):
             self.write_note()
+            self._taking.tell(self._clock(), usable_slots)
             return Full()
         blocked = self._taking.blocked(self._clock(), usable_slots)
         if blocked is not None:

@@ -254,6 +254,8 @@ class PhoneSession:
             pause_s = pause_s if isinstance(outcome, Idle) else _LOOK_AGAIN_S
         else:
             pause_s = max(0.0, (outcome.until - self._services.clock()).total_seconds())
+            if isinstance(outcome, Wait) and len(self._usable_slots()) < len(self._sims):
+                pause_s = min(pause_s, _LOOK_AGAIN_S)  # nobody knows when the other SIM has its network again
         return self._until_due(pause_s)
 
     def _until_due(self, pause_s: float) -> float:
