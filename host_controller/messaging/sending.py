@@ -144,6 +144,11 @@ class Sending:
         """See Taking."""
         return self._taking.is_shut
 
+    @property
+    def goes_on_at(self) -> datetime | None:
+        """See Taking."""
+        return self._taking.goes_on_at
+
     def recount(self) -> None:
         """Attempts turned out to have sent nothing: what is in memory is taken from the record again."""
         self._choice.recount(self._clock())

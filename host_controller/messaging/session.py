@@ -259,10 +259,15 @@ class PhoneSession:
         return self._until_due(pause_s)
 
     def _until_due(self, pause_s: float) -> float:
-        """No longer than until a message is due that waits for a time: it may be of a class that nothing holds."""
-        due_at = self._services.dispatcher.queue.due_at
-        due_s = (due_at - self._services.clock()).total_seconds() if due_at else math.inf
-        return min(pause_s, due_s) if due_s > 0 else pause_s
+        """No longer than until a message is due that waits for a time: it may be of a class that nothing holds.
+
+        Nor than until it is this phone's turn to look at more of what there is.
+        """
+        now = self._services.clock()
+        for at in (self._services.dispatcher.queue.due_at, self._sending.goes_on_at):
+            due_s = (at - now).total_seconds() if at else math.inf
+            pause_s = min(pause_s, due_s) if due_s > 0 else pause_s
+        return pause_s
 
     def _tell(self, wait: Wait | None) -> None:
         """Let the others know how this phone stands."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from host_controller.fleet.phone import Enrolled, RackSim
 from host_controller.messaging import attempts, recipients
 from host_controller.messaging.attempts import Claim, Sender
+from host_controller.messaging.depth import Depth
 from host_controller.messaging.dispatcher import Dispatcher
 from host_controller.messaging.queue import QueuedMessage
 from host_controller.messaging.sim_choice import SimChoice
@@ -51,13 +52,14 @@ class Taking:
         self._enrolled = enrolled
         self._choice = choice
         self._actor = actor
+        self._depth = Depth()
         self.sim_ids = [sim.sim_id for sim in enrolled.usable_sims]
         self.is_shut = False
         """Whether, when it was asked last, no message whatever could have gone, also none that is still to come."""
 
     def blocked(self, now: datetime, usable_slots: frozenset[int]) -> Idle | Wait | None:
         """Say, without the writer, whether surely no message goes now, and until when."""
-        self.is_shut = False
+        self.is_shut = self._depth.is_cut = False
         self.tell(now, usable_slots)
         slots = self._free_slots(usable_slots)
         if slots and not isinstance(slots, Wait) and self._shared.beat(now):
@@ -100,10 +102,7 @@ class Taking:
         """Of the SIMs whose room is kept for nobody."""
         aside: dict[QueuedMessage, Wait] = {}
         result: Taken | Idle | Blown | Wait | None = None
-        is_behind = shared.workload.is_behind(self.sim_ids)
-        for message in shared.queue.messages(
-            session, self._enrolled.phone_id, self.sim_ids, now, classes=classes, own_first=is_behind
-        ):
+        for message in self._messages(session, now, classes):
             if len(aside) >= _PARK_AT_ONCE:
                 result = Idle(now)
                 break
@@ -144,7 +143,25 @@ class Taking:
                 result = claim, sim
                 break
         shared.queue.park(session, aside)
-        return result or shortest(waits) or Idle(shared.queue.due_at)
+        return result or shortest(waits) or Idle(self.goes_on_at or shared.queue.due_at)
+
+    @property
+    def goes_on_at(self) -> datetime | None:
+        """When to look at more of what there is, where the last look did not see all of it."""
+        return self._depth.goes_on_at
+
+    def _messages(self, session: Session, now: datetime, classes: Collection[MessageClass]) -> Iterable[QueuedMessage]:
+        """Give what there is for the phone, the first to go first."""
+        return self._shared.queue.messages(
+            session,
+            self._enrolled.phone_id,
+            self.sim_ids,
+            now,
+            classes=classes,
+            own_first=self._shared.workload.is_behind(self.sim_ids),
+            depth=self._depth,
+            phones=len(self._shared.board.at_work()),
+        )
 
     def _slots_of(self, only_sim_id: int | None) -> frozenset[int]:
         """Where the SIM is that a message must leave from; of all, where it is left to any."""

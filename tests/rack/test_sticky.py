@@ -92,3 +92,17 @@ def test_a_message_that_is_bound_to_another_phone_goes_from_there(two):
     knows(rack, 2)
     send(rack, 2, only_phone_id=1)
     assert len(one.air) == 2
+
+
+def test_a_lane_sees_also_what_lies_behind_more_than_one_look_covers(two):
+    rack, one, other = two
+    other.link_down = True
+    rack.dispatcher.queue._window = 4
+    rack.care.set_filter("fake-1", '[["number", "=", "+420777123456"]]', "test")
+    rack.wait_until(lambda: rack.rack.find("fake-1").view().enrolled is not None)
+    others = [Draft("+420777000001", f"Zpráva {n}") for n in range(150)]
+    submit(rack.store, rack.settings.messages, others, now=utc_now(), actor="test")
+    submit(rack.store, rack.settings.messages, [Draft(ANNA, "Ahoj")], now=utc_now(), actor="test")
+    rack.bells.ring()
+    rack.wait_until(lambda: len(one.air) == 1)
+    assert one.air[0].msisdn == ANNA
