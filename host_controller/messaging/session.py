@@ -159,12 +159,23 @@ class PhoneSession:
 
     def _settle_doubts(self) -> None:
         driver, enrolled = self._phone.driver, self._enrolled
-        was_asked = self._journal_care.look_for_restored(driver, enrolled, self._phone_clock.phone_ms)
-        was_settled = self._reconciler.settle_doubts(driver, enrolled.phone_id)
-        if was_asked or was_settled:
-            self._sending.recount()
-            self._services.bells.ring()
+        freed_before = self._reconciler.freed
+        was_asked = True  # until it says otherwise: nobody knows what was written
+        try:
+            was_asked = self._journal_care.look_for_restored(driver, enrolled, self._phone_clock.phone_ms)
+            self._reconciler.settle_doubts(driver, enrolled.phone_id)
+        finally:
+            # Also where a later answer fails: what was settled until then is asked for never again.
+            if was_asked or self._reconciler.freed != freed_before:
+                self._tell_freed()
         self._has_doubts = False
+
+    def _tell_freed(self) -> None:
+        """Messages may be free again, for any phone."""
+        try:
+            self._sending.recount()
+        finally:
+            self._services.bells.ring()
 
     def _care_for_journal(self, now_s: float) -> None:
         if now_s >= self._next_journal_care_s:
@@ -187,8 +198,8 @@ class PhoneSession:
         if late:
             wait_s = self._timings.second_read_s if result.late_sighted else self._timings.late_round_s
             self._next_late_round_s = now_s + wait_s
-            if not result.late_sighted and self._reconciler.resend_unknown(driver, self._enrolled):
-                self._services.bells.ring()
+            if not result.late_sighted:
+                self._resend_unknown()
         self._note_clock(result.phone_clock_ms)
         if result.new_inbound:
             self._active_until_s = now_s + self._timings.active_after_inbound_s
@@ -204,6 +215,14 @@ class PhoneSession:
             self._judged_at = changes
             if not self._stop_refused_sims():
                 self._hold_if_unproven()
+
+    def _resend_unknown(self) -> None:
+        freed_before = self._reconciler.freed
+        try:
+            self._reconciler.resend_unknown(self._phone.driver, self._enrolled)
+        finally:
+            if self._reconciler.freed != freed_before:
+                self._services.bells.ring()
 
     def _schedule_read(self, pause_s: float) -> None:
         self._next_read_s = self._services.elapsed_s() + pause_s
