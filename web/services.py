@@ -88,10 +88,11 @@ class Services:
         """Take messages in and wake the lanes."""
         settings = self.settings
         outcomes = submit(self.store, settings.messages, drafts, now=self.clock(), actor=actor, rack=settings)
-        if any(draft.batch or draft.only_sim_id or draft.only_phone_id for draft in drafts):
-            self.bells.ring()  # one lane in particular may be meant
+        accepted = [outcome for outcome in outcomes if isinstance(outcome, Accepted)]
+        if any(outcome.is_bound for outcome in accepted):
+            self.bells.ring()  # one lane in particular is meant
         else:
-            self.bells.ring_in(sum(isinstance(outcome, Accepted) for outcome in outcomes))
+            self.bells.ring_in(len(accepted))
         return outcomes
 
     def make_batch(self, draft: BatchDraft, actor: str) -> None:

@@ -56,8 +56,10 @@ class Control:
         if count:
             _log.info("%s is resumed by %s", _words(scope, target_id), actor)
         if scope is Scope.BATCH and target_id is not None:
-            free_batch(self._store, target_id)
-            self._bells.ring()
+            try:
+                free_batch(self._store, target_id)
+            finally:
+                self._bells.ring()  # also what was freed before it broke off
         return count
 
     def _change(self, work: Callable[[Session], T]) -> T:

@@ -6,7 +6,8 @@ bells, and then the record is read again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from datetime import datetime
 
@@ -29,6 +30,8 @@ class Hands:
         self._late_since = late_since
         self._seen: int | None = None
         self._attempts: dict[int, UnprovenAttempt] = {}
+        # Of the open ones, by number and text: a phone may have hundreds, and is asked before each message.
+        self._open: Counter[tuple[str, str]] = Counter()
         self._last_settled: tuple[int, bool] = (0, True)
         self._claimed: set[tuple[int, int]] = set()
         self._claimed_since_ms: int | None = None
@@ -42,6 +45,18 @@ class Hands:
         return [attempt for attempt in self._attempts.values() if attempt.is_open]
 
     @property
+    def count(self) -> int:
+        """How many attempts wait for their proof."""
+        self._refresh()
+        return self._open.total()
+
+    @property
+    def contents(self) -> Collection[tuple[str, str]]:
+        """Numbers and texts of the attempts that wait for their proof, as they are whenever it is looked into."""
+        self._refresh()
+        return self._open.keys()
+
+    @property
     def is_trusted(self) -> bool:
         """Whether the attempt that was made last, of those that are settled, did leave; True where there is none."""
         self._refresh()
@@ -52,7 +67,7 @@ class Hands:
 
         Without `late`, of these only the ones with the number and text of an open one: its row could be theirs.
         """
-        contents = {(attempt.msisdn, attempt.text) for attempt in self.open}
+        contents = self.contents
         late_since = self._late_since()
         return [
             attempt
@@ -72,7 +87,17 @@ class Hands:
 
     def take(self, attempt: UnprovenAttempt) -> None:
         """An intent is on record."""
+        self._remove(attempt.attempt_id)
         self._attempts[attempt.attempt_id] = attempt
+        if attempt.is_open:
+            self._open[_content(attempt)] += 1
+
+    def _remove(self, attempt_id: int) -> None:
+        attempt = self._attempts.pop(attempt_id, None)
+        if attempt is not None and attempt.is_open:
+            self._open[_content(attempt)] -= 1
+            if not self._open[_content(attempt)]:
+                del self._open[_content(attempt)]
 
     def note_returned(self, attempt_id: int, phone_clock_ms: int) -> None:
         """The framework's call has returned; `unwritten` is to be put on record with the next write of this lane."""
@@ -89,7 +114,7 @@ class Hands:
 
     def note_proven(self, attempt_id: int, row: SentRow) -> None:
         """Its row was seen twice."""
-        self._attempts.pop(attempt_id, None)
+        self._remove(attempt_id)
         self._claimed.add((row.row_id, row.date_ms))
         if attempt_id > self._last_settled[0]:
             self._last_settled = (attempt_id, True)
@@ -97,7 +122,7 @@ class Hands:
     def forget(self, attempt_ids: Iterable[int] = ()) -> None:
         """Something else has become of these, or of any: read the record again at the next question."""
         for attempt_id in attempt_ids:
-            self._attempts.pop(attempt_id, None)
+            self._remove(attempt_id)
         self._seen = None
 
     def _refresh(self) -> None:
@@ -108,6 +133,11 @@ class Hands:
             found = unproven.rowless_attempts(session, self._phone_id, since=self._late_since())
             self._last_settled = unproven.last_settled(session, self._phone_id)
         self._attempts = {attempt.attempt_id: attempt for attempt in found}
+        self._open = Counter(_content(attempt) for attempt in found if attempt.is_open)
         self._apply_unwritten()
         self._claimed_since_ms = None
         self._seen = changes
+
+
+def _content(attempt: UnprovenAttempt) -> tuple[str, str]:
+    return attempt.msisdn, attempt.text

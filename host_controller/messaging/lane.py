@@ -103,8 +103,11 @@ class Lane:
 
     def _enrol(self, now_s: float) -> float:
         if now_s < self._next_enrol_s and self._phone.invitation is None:
+            self._services.bells.pass_on()
             return self._next_enrol_s - now_s
         self._next_enrol_s = now_s + self._timings.enrol_retry_s
+        # It takes seconds, or is refused: a message that has rung this lane goes sooner with another.
+        self._services.bells.pass_on()
         joined = self._services.joining.join(self._phone)
         if joined is None:
             return self._timings.enrol_retry_s

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from weakref import WeakKeyDictionary
 
-from sqlalchemy import select
+from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from host_controller.messaging.batches import BatchDraft, check_joining, count_messages, make_batch
@@ -15,6 +16,9 @@ from host_controller.rules.lifetime import Window
 from host_controller.rules.sticky import SimMode, sims_for
 from host_controller.store.bulk import rows_in
 from host_controller.store.models import BatchRecord
+
+# Whose turn is next in each batch that is split, by the database. Only its writer's thread asks.
+_turns: WeakKeyDictionary[Engine, dict[int, int]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +36,6 @@ class Membership:
         self._session, self._now, self._actor = session, now, actor
         rows = rows_in(session, select(BatchRecord), BatchRecord.name, names)
         self._records = {record.name: record for (record,) in rows}
-        self._next_index: dict[int, int] = {}
 
     def terms(self, asked: BatchDraft) -> Terms:
         """What would hold for a message that asks for this; one without a batch has no name there.
@@ -53,9 +56,17 @@ class Membership:
         mode = SimMode(record.sim_mode)
         if mode is SimMode.AUTO:
             return record.id, None
-        index = self._next_index.get(record.id)
-        if index is None:
-            index = count_messages(self._session, record.id)
-        self._next_index[record.id] = index + 1
-        sims = sims_for(mode, record.sim_ids, index)
+        sims = sims_for(mode, record.sim_ids, self._turn(record.id) if mode is SimMode.SPLIT else 0)
         return record.id, next(iter(sims)) if sims else None
+
+    def _turn(self, batch_id: int) -> int:
+        """Give the place of the next message in its batch; a work that is taken back leaves a gap, which harms nobody.
+
+        A batch's messages are counted once: one that comes message by message would be counted each time.
+        """
+        turns = _turns.setdefault(self._session.connection().engine, {})
+        index = turns.get(batch_id)
+        if index is None:
+            index = count_messages(self._session, batch_id)
+        turns[batch_id] = index + 1
+        return index

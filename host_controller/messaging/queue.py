@@ -6,7 +6,7 @@ takes a message by a guarded update, and drops the hint where that finds the mes
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from heapq import merge
@@ -16,6 +16,7 @@ from sqlalchemy import Select, TextClause, bindparam, func, select, text, union_
 from sqlalchemy.orm import Session
 
 from host_controller.events import Bells, Counts
+from host_controller.messaging.depth import Depth
 from host_controller.rules.classes import MessageClass
 from host_controller.rules.waiting import Wait, WaitReason
 from host_controller.store.models import (
@@ -66,6 +67,7 @@ class Queue:
         self._has_bound = True
         self._newest_id = 0
         self._due_at: datetime | None = None
+        self._looked_anew = 0
 
     def is_empty(
         self,
@@ -106,20 +108,31 @@ class Queue:
         *,
         classes: Collection[MessageClass] = tuple(MessageClass),
         own_first: bool = False,
+        depth: Depth | None = None,
+        phones: int = 1,
     ) -> Iterator[QueuedMessage]:
         """Give what a phone's SIMs might take of some classes, the highest first, of a class the oldest.
 
-        With `own_first`, of a class what no other phone can take comes before the rest.
+        With `own_first`, of a class what no other phone can take comes before the rest. `depth` says how far the phone
+        has looked, and is told; without it, it looks from the beginning. `phones` may look as often.
         """
         self._refresh(session, now)
-        bound = [list(self._look_into(session, key)) for key in self._bound_keys(phone_id, sim_ids)]
+        depth = depth or Depth()
+        depth.begin(now, self._looked_anew, phones)
+        cuts: dict[_Key, int] = {}
+        keys = self._bound_keys(phone_id, sim_ids)
+        bound = [list(self._look_into(session, key, depth.after(key), cuts.__setitem__)) for key in keys]
         for message_class in classes:
             mine = [[one for one in found if one.message_class is message_class] for found in bound]
+            free = self._look_into(session, message_class, depth.after(message_class), depth.cut)
             if own_first:
                 yield from merge(*mine, key=_by_id)
-                yield from self._look_into(session, message_class)
+                yield from free
             else:
-                yield from merge(self._look_into(session, message_class), *mine, key=_by_id)
+                yield from merge(free, *mine, key=_by_id)
+        # Of these it is known only here that none suits.
+        for key, after in cuts.items():
+            depth.cut(key, after)
 
     def drop(self, message: QueuedMessage) -> None:
         """It is taken, or gone."""
@@ -162,6 +175,7 @@ class Queue:
 
     def _look_anew(self, session: Session) -> None:
         self._windows = {}
+        self._looked_anew += 1
         self._due_at = session.scalar(_FIRST_DUE)
         self._newest_id = session.scalar(_NEWEST) or 0
         self._has_bound = session.scalar(_ANY_BOUND) is not None
@@ -190,7 +204,13 @@ class Queue:
         else:
             window.is_whole = False
 
-    def _look_into(self, session: Session, key: _Key) -> Iterator[QueuedMessage]:
+    def _look_into(
+        self, session: Session, key: _Key, passed: int, note_cut: Callable[[_Key, int], None]
+    ) -> Iterator[QueuedMessage]:
+        """Give the window that all phones share, and some more from `passed` on; say where it ends before all is seen.
+
+        That is said when more is asked for: nothing of it suited.
+        """
         window = self._windows.setdefault(key, _Window())
         if len(window.messages) <= self._window // 4 and not window.is_whole:
             found = _page(session, key, window.last_id, self._window)
@@ -198,13 +218,15 @@ class Queue:
             window.last_id = found[-1].message_id if found else window.last_id
             window.is_whole = len(found) < self._window
         yield from list(window.messages.values())
-        after, is_whole = window.last_id, window.is_whole
+        after, is_whole = max(window.last_id, passed), window.is_whole
         for _ in range(_DEEPEST):
             if is_whole:
                 return
             deeper = _page(session, key, after, self._window)
             yield from deeper
             after, is_whole = (deeper[-1].message_id if deeper else after), len(deeper) < self._window
+        if not is_whole:
+            note_cut(key, after)
 
 
 def look_anew(store: Store) -> None:

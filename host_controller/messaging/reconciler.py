@@ -40,6 +40,8 @@ class Reconciler:
         self._clock = clock
         self._actor = actor
         self._begun: set[int] = set()
+        self.freed = 0
+        """Messages that it has let go again since the start, told with each: a later one may end in an error."""
 
     def settle_doubts(self, driver: PhoneDriver, phone_id: int) -> int:
         """Settle every attempt that certainly sent nothing; give how many that were.
@@ -75,6 +77,7 @@ class Reconciler:
             return False
         _log.info("attempt %s is settled by the phone's journal: %s", attempt.attempt_id, reason)
         verdict = Verdict(self._clock(), self._actor, reason, evidence)
+        self.freed += 1
         failpoint("doubt.before")
         self._store.write(lambda session: attempts.settle_not_sent(session, attempt.attempt_id, verdict, self._timings))
         failpoint("doubt.after")
@@ -86,6 +89,7 @@ class Reconciler:
         if driver.revoke(attempt.wire_id).word is not JournalWord.REVOKED:
             self._begun.add(attempt.attempt_id)
             return False
+        self.freed += 1
         failpoint("doubt.before")
         is_queued = self._store.write(lambda session: self._queue_again(session, attempt.attempt_id))
         failpoint("doubt.after")

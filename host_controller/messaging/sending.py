@@ -86,16 +86,17 @@ class Sending:
         Raises SubmitError after what it means is on record.
         """
         # These looks spare a hundred lanes the wait for the only writer.
-        waiting = self._hands.open
+        waiting = self._hands.count
         # While the last one ended without proof, one more at a time is enough to find out.
-        if len(waiting) >= (self._enrolled.most_unproven if self._hands.is_trusted else 1):
+        if waiting >= (self._enrolled.most_unproven if self._hands.is_trusted else 1):
             self.write_note()
+            self._taking.tell(self._clock(), usable_slots)
             return Full()
         blocked = self._taking.blocked(self._clock(), usable_slots)
         if blocked is not None:
             self.write_note()
             return blocked
-        in_hands = {(attempt.msisdn, attempt.text) for attempt in waiting}
+        in_hands = self._hands.contents
         enrolled = self._enrolled
         sender = Sender(
             enrolled.phone_id, _HOST, enrolled.epoch, enrolled.boot_id, phone_clock.phone_ms, phone_clock.offset_ms
@@ -140,6 +141,11 @@ class Sending:
     def is_shut(self) -> bool:
         """See Taking."""
         return self._taking.is_shut
+
+    @property
+    def goes_on_at(self) -> datetime | None:
+        """See Taking."""
+        return self._taking.goes_on_at
 
     def recount(self) -> None:
         """Attempts turned out to have sent nothing: what is in memory is taken from the record again."""

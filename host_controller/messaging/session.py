@@ -11,16 +11,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from sqlalchemy.orm import Session
-
 from device_drivers.base import Sim
 from device_drivers.errors import DriverError, NotSubmittedError, SubmitRejectedError
 from host_controller.errors import StoreError
 from host_controller.events import Bells, Counts
-from host_controller.fleet.enrolment import stop_sim
 from host_controller.fleet.joining import Joining
 from host_controller.fleet.phone import Enrolled, RackPhone
-from host_controller.messaging import attempts, unproven
 from host_controller.messaging.confirmation import Confirmation, Receiver
 from host_controller.messaging.dispatcher import Dispatcher
 from host_controller.messaging.hands import Hands
@@ -30,6 +26,7 @@ from host_controller.messaging.reconciler import Reconciler
 from host_controller.messaging.sending import ClockReading, Full, Sending
 from host_controller.messaging.sim_choice import SimChoice
 from host_controller.messaging.taking import Idle
+from host_controller.messaging.trust import Trust
 from host_controller.rules.choice import SimView
 from host_controller.rules.timings import Timings
 from host_controller.rules.waiting import Wait, WaitReason
@@ -38,12 +35,8 @@ from host_controller.store.store import Store
 
 _log = logging.getLogger(__name__)
 _PACED = (WaitReason.PACE, WaitReason.GUARD)
-# A phone whose framework says yes and leaves no trace of this many messages in a row is not trusted with more.
-_UNPROVEN_IN_A_ROW = 3
 # Where nobody can tell when it will be better; what makes it better rings as well.
 _LOOK_AGAIN_S = 15.0
-# So many refusals of the network in a row are the SIM's fault, not the messages'.
-_REFUSED_IN_A_ROW = 3
 
 
 @dataclass(frozen=True)
@@ -121,7 +114,8 @@ class PhoneSession:
             SimView(sim.sim_id, enrolled.phone_id, ledgers.limits(sim.sim_id), enrolled.recipients)
             for sim in enrolled.usable_sims
         ]
-        self._trust_anew()
+        self._trust = Trust(services.store, phone, enrolled, services.clock, actor)
+        self._was_held = False
         # A phone that has nothing to do is read when the clock says so.
         self._next_read_s = math.inf
         self._has_sent_since_look = False
@@ -159,7 +153,8 @@ class PhoneSession:
             self.leave()
             return pause_s
         if self._was_held:
-            self._trust_anew()
+            self._was_held = False
+            self._trust.begin_anew()
         return min(pause_s, self._send(pause_s))
 
     def _late_since(self) -> datetime:
@@ -167,12 +162,23 @@ class PhoneSession:
 
     def _settle_doubts(self) -> None:
         driver, enrolled = self._phone.driver, self._enrolled
-        was_asked = self._journal_care.look_for_restored(driver, enrolled, self._phone_clock.phone_ms)
-        was_settled = self._reconciler.settle_doubts(driver, enrolled.phone_id)
-        if was_asked or was_settled:
-            self._sending.recount()
-            self._services.bells.ring()
+        freed_before = self._reconciler.freed
+        was_asked = True  # until it says otherwise: nobody knows what was written
+        try:
+            was_asked = self._journal_care.look_for_restored(driver, enrolled, self._phone_clock.phone_ms)
+            self._reconciler.settle_doubts(driver, enrolled.phone_id)
+        finally:
+            # Also where a later answer fails: what was settled until then is asked for never again.
+            if was_asked or self._reconciler.freed != freed_before:
+                self._tell_freed()
         self._has_doubts = False
+
+    def _tell_freed(self) -> None:
+        """Messages may be free again, for any phone."""
+        try:
+            self._sending.recount()
+        finally:
+            self._services.bells.ring()
 
     def _care_for_journal(self, now_s: float) -> None:
         if now_s >= self._next_journal_care_s:
@@ -195,8 +201,8 @@ class PhoneSession:
         if late:
             wait_s = self._timings.second_read_s if result.late_sighted else self._timings.late_round_s
             self._next_late_round_s = now_s + wait_s
-            if not result.late_sighted and self._reconciler.resend_unknown(driver, self._enrolled):
-                self._services.bells.ring()
+            if not result.late_sighted:
+                self._resend_unknown()
         self._note_clock(result.phone_clock_ms)
         if result.new_inbound:
             self._active_until_s = now_s + self._timings.active_after_inbound_s
@@ -210,8 +216,16 @@ class PhoneSession:
         changes = self._services.bells.counts.changes
         if result.withdrawn or changes != self._judged_at:
             self._judged_at = changes
-            if not self._stop_refused_sims():
+            if not self._trust.stop_refused_sims():
                 self._hold_if_unproven()
+
+    def _resend_unknown(self) -> None:
+        freed_before = self._reconciler.freed
+        try:
+            self._reconciler.resend_unknown(self._phone.driver, self._enrolled)
+        finally:
+            if self._reconciler.freed != freed_before:
+                self._services.bells.ring()
 
     def _schedule_read(self, pause_s: float) -> None:
         self._next_read_s = self._services.elapsed_s() + pause_s
@@ -262,13 +276,20 @@ class PhoneSession:
             pause_s = pause_s if isinstance(outcome, Idle) else _LOOK_AGAIN_S
         else:
             pause_s = max(0.0, (outcome.until - self._services.clock()).total_seconds())
+            if isinstance(outcome, Wait) and len(self._usable_slots()) < len(self._sims):
+                pause_s = min(pause_s, _LOOK_AGAIN_S)  # nobody knows when the other SIM has its network again
         return self._until_due(pause_s)
 
     def _until_due(self, pause_s: float) -> float:
-        """No longer than until a message is due that waits for a time: it may be of a class that nothing holds."""
-        due_at = self._services.dispatcher.queue.due_at
-        due_s = (due_at - self._services.clock()).total_seconds() if due_at else math.inf
-        return min(pause_s, due_s) if due_s > 0 else pause_s
+        """No longer than until a message is due that waits for a time: it may be of a class that nothing holds.
+
+        Nor than until it is this phone's turn to look at more of what there is.
+        """
+        now = self._services.clock()
+        due_at, goes_on_at = self._services.dispatcher.queue.due_at, self._sending.goes_on_at
+        due_s = (due_at - now).total_seconds() if due_at else math.inf
+        goes_on_s = (goes_on_at - now).total_seconds() if goes_on_at else math.inf
+        return min(pause_s, due_s if due_s > 0 else pause_s, max(0.0, goes_on_s))
 
     def _tell(self, wait: Wait | None) -> None:
         """Let the others know how this phone stands."""
@@ -291,45 +312,11 @@ class PhoneSession:
         slots = (sim.sim.slot_index for sim in self._enrolled.usable_sims)
         return frozenset(slot for slot in slots if radio.get(slot) is not False)
 
-    def _trust_anew(self) -> None:
-        """Judge the phone by what it does from now on: it has just come, or a person has released it."""
-        self._was_held = False
-        with self._services.store.reading() as session:
-            self._first_attempt_id = attempts.last_attempt_id(session)
-
-    def _stop_refused_sims(self) -> bool:
-        with self._services.store.reading() as session:
-            refused = [
-                sim
-                for sim in self._enrolled.usable_sims
-                if unproven.withdrawn_in_a_row(session, sim.sim_id, self._first_attempt_id, _REFUSED_IN_A_ROW)
-            ]
-        if not refused:
-            return False
-        words = f"the network refused {_REFUSED_IN_A_ROW} messages in a row; look for its credit and its contract"
-
-        def work(session: Session) -> None:
-            for sim in refused:
-                stop_sim(session, sim.sim_id, words, now=self._services.clock(), actor=self._actor)
-
-        self._services.store.write(work)
-        _log.error("phone %s: %s SIMs are stopped: %s", self._phone.serial, len(refused), words)
-        self._phone.update(enrolled=None)  # enrolled anew, without them
-        return True
-
     def _hold_if_unproven(self) -> None:
-        if not self._enrolled.has_witness:
-            return  # the operator has accepted that nothing can be proven
-        with self._services.store.reading() as session:
-            nothing_proven = unproven.only_unknowns_since(
-                session, self._enrolled.phone_id, self._first_attempt_id, _UNPROVEN_IN_A_ROW
-            )
-        if nothing_proven and not self._was_held:
+        words = self._trust.lost()
+        if words is not None and not self._was_held:
             self._was_held = True
-            self._hold(
-                f"{_UNPROVEN_IN_A_ROW} messages in a row left no trace in its sent box; look for a dialog on its"
-                " screen and for credit on its SIM, then release the phone"
-            )
+            self._hold(words)
 
     def _hold(self, words: str) -> None:
         _log.error("phone %s is held: %s", self._phone.serial, words)

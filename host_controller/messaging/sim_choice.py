@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from host_controller.fleet.phone import Enrolled, RackSim
 from host_controller.messaging.ledgers import PhoneLedgers
@@ -11,8 +11,6 @@ from host_controller.rules.ledger import Use
 from host_controller.rules.waiting import Wait, WaitReason, shortest
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
-# How soon to ask again whether a radio has come back; the health reading that says so is slower.
-_NO_SERVICE_PAUSE = timedelta(seconds=15)
 
 
 class SimChoice:
@@ -37,7 +35,7 @@ class SimChoice:
         `recipient` None is one that every SIM knows.
         """
         if not self._sims:
-            return Wait(now + _NO_SERVICE_PAUSE, WaitReason.STOPPED)
+            return Wait(None, WaitReason.STOPPED)
         waits = []
         for sim in sorted(self._sims, key=lambda sim: self._last_used[sim.sim_id]):
             if sim.sim.slot_index in usable_slots and only_sim_id in (None, sim.sim_id):
@@ -45,7 +43,13 @@ class SimChoice:
                 if wait is None:
                     return sim
                 waits.append(wait)
-        return shortest(waits) or Wait(now + _NO_SERVICE_PAUSE, WaitReason.NO_SERVICE)
+        return shortest(waits) or Wait(None, WaitReason.NO_SERVICE)
+
+    def allowed(
+        self, sim_id: int, parts: int, message_class: MessageClass, to: str | None, now: datetime
+    ) -> Wait | None:
+        """What the limits of one SIM say to a message. From any thread."""
+        return self._ledgers.next_allowed(sim_id, parts, message_class, to, now)
 
     def note(self, sim: RackSim, use: Use) -> None:
         """Count a use against a SIM's limits."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from device_drivers.failpoints import failpoint
@@ -74,6 +74,8 @@ class Accepted:
     part_count: int
     repeated: bool
     """True where the `ref` was known: nothing was added."""
+    is_bound: bool = field(default=False, compare=False)
+    """Whether it must leave from one SIM or phone, whoever asked for that: it, or its batch."""
 
 
 @dataclass(frozen=True)
@@ -189,7 +191,8 @@ def accept_all(
         except ControllerError as error:
             verdicts.append(_rejected(error))
             continue
-        place = _Place(item.msisdn.e164, item.text.reveal(), item.part_count, row=len(rows) - 1)
+        is_bound = rows[-1]["only_sim_id"] is not None or rows[-1]["only_phone_id"] is not None
+        place = _Place(item.msisdn.e164, item.text.reveal(), item.part_count, row=len(rows) - 1, is_bound=is_bound)
         verdicts.append(place)
         if ref is not None:
             known[ref] = replace(place, repeated=True)
@@ -207,23 +210,26 @@ class _Place:
     message_id: int | None = None
     row: int = 0
     repeated: bool = False
+    is_bound: bool = False
 
     def holds(self, item: Checked) -> bool:
         """Tell whether it is the same message."""
         return (self.msisdn, self.text) == (item.msisdn.e164, item.text.reveal())
 
     def accepted(self, ids: Sequence[int]) -> Accepted:
-        return Accepted(
-            ids[self.row] if self.message_id is None else self.message_id, self.part_count, repeated=self.repeated
-        )
+        message_id = ids[self.row] if self.message_id is None else self.message_id
+        return Accepted(message_id, self.part_count, repeated=self.repeated, is_bound=self.is_bound)
 
 
 def _known_refs(session: Session, refs: Sequence[str]) -> dict[str, _Place]:
-    query = select(
-        MessageRecord.ref, MessageRecord.msisdn, MessageRecord.text, MessageRecord.part_count, MessageRecord.id
-    )
-    rows = rows_in(session, query, MessageRecord.ref, refs)
-    return {ref: _Place(msisdn, text, parts, id_, repeated=True) for ref, msisdn, text, parts, id_ in rows}
+    message = MessageRecord
+    is_bound = or_(message.only_sim_id.is_not(None), message.only_phone_id.is_not(None))
+    query = select(message.ref, message.msisdn, message.text, message.part_count, message.id, is_bound)
+    rows = rows_in(session, query, message.ref, refs)
+    return {
+        ref: _Place(msisdn, text, parts, id_, repeated=True, is_bound=bool(bound))
+        for ref, msisdn, text, parts, id_, bound in rows
+    }
 
 
 def _row(

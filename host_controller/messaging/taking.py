@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from host_controller.fleet.phone import Enrolled, RackSim
 from host_controller.messaging import attempts, recipients
 from host_controller.messaging.attempts import Claim, Sender
+from host_controller.messaging.depth import Depth
 from host_controller.messaging.dispatcher import Dispatcher
 from host_controller.messaging.queue import QueuedMessage
 from host_controller.messaging.sim_choice import SimChoice
@@ -51,13 +52,15 @@ class Taking:
         self._enrolled = enrolled
         self._choice = choice
         self._actor = actor
+        self._depth = Depth()
         self.sim_ids = [sim.sim_id for sim in enrolled.usable_sims]
         self.is_shut = False
         """Whether, when it was asked last, no message whatever could have gone, also none that is still to come."""
 
     def blocked(self, now: datetime, usable_slots: frozenset[int]) -> Idle | Wait | None:
         """Say, without the writer, whether surely no message goes now, and until when."""
-        self.is_shut = False
+        self.is_shut = self._depth.is_cut = False
+        self.tell(now, usable_slots)
         slots = self._free_slots(usable_slots)
         if slots and not isinstance(slots, Wait) and self._shared.beat(now):
             return Idle(now)  # at once, but with a new look at the phone
@@ -71,6 +74,12 @@ class Taking:
         if classes and not self._shared.queue.is_empty(self._enrolled.phone_id, self.sim_ids, now, classes):
             return None
         return shortest(waits)
+
+    def tell(self, now: datetime, usable_slots: frozenset[int]) -> None:
+        """Let the others know which SIMs take nothing now, and whom to ask about the others."""
+        self._shared.board.tell(
+            {sim.sim_id: self._held_sim(sim, usable_slots) for sim in self._usable}, self._choice.allowed, now
+        )
 
     def take(
         self,
@@ -89,12 +98,11 @@ class Taking:
             return slots
         classes, waits = self._open_classes(now, slots)
         full: set[tuple[int, MessageClass, int | None]] = set()
+        left = slots
+        """Of the SIMs whose room is kept for nobody."""
         aside: dict[QueuedMessage, Wait] = {}
         result: Taken | Idle | Blown | Wait | None = None
-        is_behind = shared.workload.is_behind(self.sim_ids)
-        for message in shared.queue.messages(
-            session, self._enrolled.phone_id, self.sim_ids, now, classes=classes, own_first=is_behind
-        ):
+        for message in self._messages(session, now, classes):
             if len(aside) >= _PARK_AT_ONCE:
                 result = Idle(now)
                 break
@@ -114,12 +122,17 @@ class Taking:
             if kept_sim_id is not None and kept_sim_id not in self.sim_ids:
                 continue
             only_sim_id = message.only_sim_id or kept_sim_id
-            sim = self._choice.choose(message.parts, message.message_class, message.msisdn, now, slots, only_sim_id)
+            if left != slots and self._slots_of(only_sim_id).isdisjoint(left):
+                continue
+            sim = self._choice.choose(message.parts, message.message_class, message.msisdn, now, left, only_sim_id)
             if isinstance(sim, Wait):
-                waits.append(sim)
+                waits.append(self._reason_of(sim, only_sim_id))
                 if _is_out_of_patience(message, sim, now):
-                    break
-                known = self._choice.choose(*kind[:2], None, now, slots, message.only_sim_id)
+                    left -= self._kept_for(message, now, left & self._slots_of(only_sim_id))
+                    if not left:
+                        break
+                    continue
+                known = self._choice.choose(*kind[:2], None, now, left, message.only_sim_id)
                 if isinstance(known, Wait):
                     full.add(kind)  # whoever the others are for
                 continue
@@ -130,7 +143,45 @@ class Taking:
                 result = claim, sim
                 break
         shared.queue.park(session, aside)
-        return result or shortest(waits) or Idle(shared.queue.due_at)
+        return result or shortest(waits) or Idle(self.goes_on_at or shared.queue.due_at)
+
+    @property
+    def goes_on_at(self) -> datetime | None:
+        """When to look at more of what there is, where the last look did not see all of it."""
+        return self._depth.goes_on_at
+
+    def _messages(self, session: Session, now: datetime, classes: Collection[MessageClass]) -> Iterable[QueuedMessage]:
+        """Give what there is for the phone, the first to go first."""
+        return self._shared.queue.messages(
+            session,
+            self._enrolled.phone_id,
+            self.sim_ids,
+            now,
+            classes=classes,
+            own_first=self._shared.workload.is_behind(self.sim_ids),
+            depth=self._depth,
+            phones=len(self._shared.board.at_work()),
+        )
+
+    def _slots_of(self, only_sim_id: int | None) -> frozenset[int]:
+        """Where the SIM is that a message must leave from; of all, where it is left to any."""
+        return frozenset(sim.sim.slot_index for sim in self._usable if only_sim_id in (None, sim.sim_id))
+
+    def _reason_of(self, wait: Wait, only_sim_id: int | None) -> Wait:
+        """What a message waits for that no SIM takes, or that the one SIM does not that it must leave from."""
+        if wait.reason is not WaitReason.NO_SERVICE or only_sim_id is None:
+            return wait
+        return self._shared.board.standing(only_sim_id).held or wait
+
+    def _kept_for(self, message: QueuedMessage, now: datetime, slots: frozenset[int]) -> frozenset[int]:
+        """Of these SIMs, those that shorter, younger messages leave to this one."""
+        found = set()
+        for slot in slots:
+            only = frozenset((slot,))
+            wait = self._choice.choose(message.parts, message.message_class, message.msisdn, now, only)
+            if isinstance(wait, Wait) and _is_out_of_patience(message, wait, now):
+                found.add(slot)
+        return frozenset(found)
 
     def _open_classes(self, now: datetime, slots: frozenset[int]) -> tuple[list[MessageClass], list[Wait]]:
         """Give the classes of which some SIM may send at least a single part, and what the others wait for.
@@ -148,6 +199,13 @@ class Taking:
         if found and not free:
             return Wait(None, next(hold.wait_reason for _, hold in found if hold is not None))
         return usable_slots & free
+
+    def _held_sim(self, sim: RackSim, usable_slots: frozenset[int]) -> Wait | None:
+        """What holds a SIM for every message."""
+        hold = self._shared.holds.of_sim(self._enrolled.phone_id, sim.sim_id)
+        if hold is not None:
+            return Wait(None, hold.wait_reason)
+        return None if sim.sim.slot_index in usable_slots else Wait(None, WaitReason.NO_SERVICE)
 
     @property
     def _usable(self) -> tuple[RackSim, ...]:
@@ -179,20 +237,27 @@ class Taking:
 
         def wait_of(sim_id: int) -> tuple[Wait | None, datetime | None] | None:
             if sim_id not in self.sim_ids:
-                return self._elsewhere(message, sim_id)
+                return self._elsewhere(message, sim_id, now)
+            standing = self._shared.board.standing(sim_id)
+            if standing.held is not None and self._slots_of(sim_id).isdisjoint(slots):
+                return standing.held, standing.away_since
             found = self._choice.choose(message.parts, message.message_class, message.msisdn, now, slots, sim_id)
             return (found if isinstance(found, Wait) else None), None
 
         return recipients.kept_sim(session, message.msisdn, rule, wait_of, now)
 
-    def _elsewhere(self, message: QueuedMessage, sim_id: int) -> tuple[Wait | None, datetime | None] | None:
+    def _elsewhere(
+        self, message: QueuedMessage, sim_id: int, now: datetime
+    ) -> tuple[Wait | None, datetime | None] | None:
         """What holds a SIM of another phone, and since when it is away; None where the message is not for it."""
         standing = self._shared.board.standing(sim_id)
         if message.only_phone_id is not None or not is_match(standing.recipients, self._shared.rules.facts(message)):
             return None
-        if standing.away_since is None:
+        if standing.away_since is not None:
+            return standing.held or Wait(None, WaitReason.NO_PHONE), standing.away_since
+        if standing.limits is None:
             return standing.wait, None
-        return Wait(None, WaitReason.NO_PHONE), standing.away_since
+        return standing.limits(sim_id, message.parts, message.message_class, message.msisdn, now), None
 
     def _note(self, session: Session, message: QueuedMessage, sim: RackSim, now: datetime) -> None:
         self._shared.rules.note(session, message, now)

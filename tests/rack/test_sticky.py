@@ -8,8 +8,11 @@ import pytest
 
 from device_drivers.base import Sim
 from host_controller.fleet.phone import PhoneStatus
+from host_controller.messaging.holds import HoldKind, Scope
 from host_controller.messaging.submit import Draft, submit
+from host_controller.messaging.why import Why
 from host_controller.rules.states import MessageState
+from host_controller.rules.waiting import WaitReason
 from host_controller.store.models import RecipientRecord
 from host_controller.wiring import utc_now
 
@@ -92,3 +95,39 @@ def test_a_message_that_is_bound_to_another_phone_goes_from_there(two):
     knows(rack, 2)
     send(rack, 2, only_phone_id=1)
     assert len(one.air) == 2
+
+
+def test_a_lane_sees_also_what_lies_behind_more_than_one_look_covers(two):
+    rack, one, other = two
+    other.link_down = True
+    rack.dispatcher.queue._window = 4
+    rack.care.set_filter("fake-1", '[["number", "=", "+420777123456"]]', "test")
+    rack.wait_until(lambda: rack.rack.find("fake-1").view().enrolled is not None)
+    others = [Draft("+420777000001", f"Zpráva {n}") for n in range(150)]
+    submit(rack.store, rack.settings.messages, others, now=utc_now(), actor="test")
+    submit(rack.store, rack.settings.messages, [Draft(ANNA, "Ahoj")], now=utc_now(), actor="test")
+    rack.bells.ring()
+    rack.wait_until(lambda: len(one.air) == 1)
+    assert one.air[0].msisdn == ANNA
+
+
+@pytest.mark.parametrize("what", ["paused", "no network"])
+def test_a_sim_that_takes_nothing_is_waited_for_as_long_as_the_rule_says(two, what):
+    """Also where its phone goes on; and `smsrack why` says the same as the lanes do."""
+    rack, one, other = two
+    knows(rack, 2)
+    why = Why(rack.store, rack.settings, rack.rack, rack.dispatcher, utc_now)
+    if what == "paused":
+        rack.control.hold(Scope.SIM, "2", HoldKind.PAUSED, "x", "anna")
+    else:
+        other.in_service = False
+        rack.lanes[1].ask_for_health()
+    rack.wait_until(lambda: rack.dispatcher.board.standing(2).held is not None)
+    submit(rack.store, rack.settings.messages, [Draft(ANNA, "Ahoj")], now=utc_now(), actor="test")
+    rack.bells.ring()
+    found = why.of_message(1)
+    assert found.reason is WaitReason.STICKY
+    assert one.air == []
+    rack.wait_until(lambda: rack.states() == [MessageState.SENT])
+    assert (len(one.air), len(other.air)) == (1, 0)
+    assert utc_now() - rack.dispatcher.board.standing(2).away_since >= timedelta(seconds=3)

@@ -414,3 +414,20 @@ def test_a_batch_is_cancelled_in_chunks_with_events(store, monkeypatch):
 
 def cancel(store, name):
     return cancel_batch(store, name, now=NOW, actor="anna", reason="wrong text")
+
+
+@pytest.mark.parametrize(("mode", "sims", "counts"), [(SimMode.SINGLE, (2,), 0), (SimMode.SPLIT, (1, 2), 1)])
+def test_a_batch_that_comes_message_by_message_is_not_counted_for_each(store, mode, sims, counts):
+    make(store, "b", sim_mode=mode, sim_ids=sims)
+    statements = []
+
+    def note(*args):
+        if "count(" in args[2]:
+            statements.append(args[2])
+
+    event.listen(store._engine, "before_cursor_execute", note)
+    for n in range(10):
+        send(store, text_to(n, batch="b"))
+    event.remove(store._engine, "before_cursor_execute", note)
+    assert len(statements) == counts, statements
+    assert [row.only_sim_id for row in rows(store)] == [sims[n % len(sims)] for n in range(10)]

@@ -6,7 +6,9 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import event, update
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import delete, event, update
 
 from device_drivers.base import SentRow
 from host_controller.events import Bells
@@ -15,7 +17,7 @@ from host_controller.messaging.hands import Hands
 from host_controller.messaging.sweep import sweep_overdue
 from host_controller.rules.states import AttemptState, MessageState
 from host_controller.rules.timings import Timings
-from host_controller.store.models import AttemptRecord, MessageRecord, PhoneRecord, SimRecord
+from host_controller.store.models import AttemptRecord, MessageEvent, MessageRecord, PhoneRecord, SimRecord
 from host_controller.store.store import Store
 
 NOON = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
@@ -138,3 +140,73 @@ def test_questions_between_two_bells_cost_no_sql(store, bells, hands):
     bells.ring_in(1)
     assert hands.open
     assert statements == []
+
+
+steps = st.lists(
+    st.tuples(
+        st.sampled_from(("take", "take", "take", "returned", "proven", "forget", "given up", "settled", "ring")),
+        st.integers(0, 9),
+    ),
+    max_size=30,
+)
+
+
+def test_the_count_and_the_contents_are_those_of_the_open_attempts_whatever_happens(store):
+    is_file = store._engine.dialect.name == "sqlite"
+
+    @settings(
+        max_examples=60 if is_file else 10,
+        database=None,
+        deadline=None,
+        phases=(Phase.generate, Phase.shrink),
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(steps)
+    def live(plan):
+        for table in (AttemptRecord, MessageEvent, MessageRecord):
+            store.write(lambda session, table=table: session.execute(delete(table)) and None)
+        bells = Bells()
+        hands = Hands(store, bells, 1, lambda: NOON - timedelta(hours=24))
+        _act(store, bells, hands, plan)
+
+    live()
+
+
+def _act(store, bells, hands, plan):
+    made = []
+    for n, (what, which) in enumerate(plan, 1):
+        attempt_id = made[which % len(made)].attempt_id if made else 0
+        to_state = update(AttemptRecord).where(AttemptRecord.id == attempt_id)
+        if what == "take":
+            made.append(begin(store, n, f"Text {which % 3}"))
+            hands.take(made[-1])
+        elif what == "returned":
+            hands.note_returned(attempt_id, NOON_MS)
+        elif what == "proven":
+            store.write(lambda s, to=to_state: s.execute(to.values(state=AttemptState.SENT)) and None)
+            hands.note_proven(attempt_id, row(n))
+        elif what == "forget":
+            hands.forget([attempt_id] if which % 2 else ())
+        elif what == "given up":
+            store.write(lambda s, to=to_state: s.execute(to.values(state=AttemptState.UNKNOWN)) and None)
+        elif what == "settled":
+            store.write(lambda s, to=to_state: s.execute(to.values(state=AttemptState.NOT_SENT)) and None)
+            hands.forget([attempt_id])
+        else:
+            bells.ring()
+        opened = hands.open
+        assert hands.count == len(opened)
+        assert set(hands.contents) == {(one.msisdn, one.text) for one in opened}
+
+
+def test_before_each_message_the_open_ones_are_not_gone_through(store, bells, hands, monkeypatch):
+    for n in range(3):
+        hands.take(begin(store, n, f"Text {n}"))
+    assert hands.count == 3
+
+    def fail(_):
+        raise AssertionError("each open attempt is looked at")
+
+    monkeypatch.setattr(type(next(iter(hands._attempts.values()))), "is_open", property(fail))
+    assert hands.count == 3
+    assert ("+420777000001", "Text 2") in hands.contents

@@ -5,11 +5,12 @@ from __future__ import annotations
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import delete, select
+from sqlalchemy import delete, event, func, select, update
 
 from device_drivers.base import PhoneIdentity, SendGuard, Sim
 from host_controller.events import Bells
@@ -98,16 +99,17 @@ class Naive:
     def choose(self, store, now) -> tuple[int, int] | None:
         with store.reading() as session:
             queued = session.scalars(select(MessageRecord).where(MessageRecord.state == MessageState.QUEUED)).all()
+        left = set(PHONE_1_SIMS)
         for message in sorted(queued, key=lambda one: (MessageClass(one.message_class).rank, one.id)):
             if message.only_phone_id == 2 or message.only_sim_id == 3 or (self.filtered and message.part_count > 1):
                 continue
             kind, parts = MessageClass(message.message_class), message.part_count
-            sims = [sim for sim in PHONE_1_SIMS if message.only_sim_id in (None, sim)]
+            sims = [sim for sim in left if message.only_sim_id in (None, sim)]
             free = [sim for sim in sims if self._has_pace(sim, now) and self._has_hour(sim, parts, kind, now)]
             if free:
                 return message.id, min(free, key=lambda sim: (self._last_used(sim), sim))
-            if now - message.created_at > PATIENCE and all(self._has_pace(sim, now) for sim in sims):
-                return None  # what comes free is kept for it
+            if now - message.created_at > PATIENCE and not any(self._has_hour(sim, parts, kind, now) for sim in sims):
+                left -= set(sims)  # what comes free of these is kept for it
         return None
 
     def _last_used(self, sim):
@@ -199,3 +201,85 @@ def _check(store, plan, pace, *, filtered):
             choice.note(sim, Use(now, message.parts, message.message_class, message.msisdn))
             naive.uses.append((sim.sim_id, now, message.parts, message.message_class))
         now += timedelta(seconds=pause_s)
+
+
+def test_an_old_message_for_one_sim_does_not_stop_the_other(store):
+    bells = Bells()
+    dispatcher = build_dispatcher(store, bells, Holds(store), RULES, lambda: NOON)
+    sims = tuple(
+        RackSim(sim_id, Sim(sim_id - 1, sim_id - 1, None, ""), 60, None, parts_per_hour=hour)
+        for sim_id, hour in ((1, PER_HOUR), (2, None))
+    )
+    enrolled = Enrolled(1, PhoneIdentity("A1", "HW1", "Maker", "Model", "14", 34, "fp"), SendGuard(10_000, 60), sims)
+    choice = SimChoice(enrolled, PhoneLedgers(store, enrolled, RULES, NOON))
+    taking = Taking(dispatcher, enrolled, choice, "test")
+    bound = [Offer(0, MARKETING, 1, None, 1) for _ in range(20)]
+    free = [Offer(1, MARKETING, 1, None, None) for _ in range(40)]
+    submit(store, RULES.messages, [offer.draft() for offer in bound + free], now=NOON, actor="test")
+    bells.ring()
+    sent = {1: 0, 2: 0}
+    for minute in range(20):
+        now = NOON + timedelta(minutes=minute)
+        take = partial(taking.take, sender=SENDER, now=now, usable_slots=frozenset((0, 1)), in_hands=())
+        while isinstance(taken := store.write(take), tuple):
+            claim, sim = taken
+            choice.note(sim, Use(now, 1, MARKETING, claim.message.msisdn))
+            sent[sim.sim_id] += 1
+    assert sent == {1: PER_HOUR - KEPT[MARKETING], 2: 20}
+
+
+def test_what_lies_behind_thousands_that_the_phone_may_not_take_is_found(store):
+    """No look costs the writer more than its nine windows."""
+    bells = Bells()
+    dispatcher = build_dispatcher(store, bells, Holds(store), RULES, lambda: NOON)
+    dispatcher.queue._window = 16
+    sims = (RackSim(1, Sim(0, 0, None, ""), 6000, None),)
+    mine = parse_filter('[["number", "=like", "+420777000001"]]')
+    identity = PhoneIdentity("A1", "HW1", "Maker", "Model", "14", 34, "fp")
+    enrolled = Enrolled(1, identity, SendGuard(10_000, 60), sims, recipients=mine)
+    choice = SimChoice(enrolled, PhoneLedgers(store, enrolled, RULES, NOON))
+    taking = Taking(dispatcher, enrolled, choice, "test")
+    others = [Offer(2, TRANSACTIONAL, 1, None, None)] * 1000
+    submit(store, RULES.messages, [offer.draft() for offer in others], now=NOON, actor="test")
+    bells.ring()
+    pages = []
+
+    @partial(event.listen, store._engine, "before_cursor_execute")
+    def note(connection, cursor, statement, parameters, *rest):
+        if statement.startswith("SELECT message.id") and "transactional" in str(parameters):
+            pages.append(statement)
+
+    def looks(now):
+        """Look until one is taken, or all was seen; give how often that was, what was taken, and when."""
+        for n in range(1, 100):
+            del pages[:]
+            assert taking.blocked(now, frozenset((0,))) is None
+            take = partial(taking.take, sender=SENDER, now=now, usable_slots=frozenset((0,)), in_hands=())
+            found = store.write(take)
+            assert 1 <= len(pages) <= 9
+            if isinstance(found, tuple):
+                choice.note(found[1], Use(now, 1, TRANSACTIONAL, found[0].message.msisdn))
+                return n, found[0].message.message_id, now
+            if found.until is None:
+                return n, None, now
+            assert NOON < found.until <= now + timedelta(seconds=1)
+            now = found.until
+        raise AssertionError("it is never seen")
+
+    n, taken, now = looks(NOON)
+    assert (taken, 7 <= n <= 9) == (None, True)
+    for _ in range(2):
+        first = store.write(lambda session: session.scalar(select(func.max(MessageRecord.id))))
+        submit(store, RULES.messages, [Offer(1, TRANSACTIONAL, 1, None, None).draft()], now=now, actor="test")
+        bells.ring_in(1)
+        now += timedelta(seconds=5)
+        n, taken, now = looks(now)
+        assert (n, taken) == (1, first + 1)  # at once: what lies before it was seen
+    # Something has changed: in time all of it is looked at again, also what was passed.
+    with store.reading() as session:
+        passed = session.scalar(select(MessageRecord.id).where(MessageRecord.state == MessageState.QUEUED).offset(500))
+    change = update(MessageRecord).where(MessageRecord.id == passed).values(msisdn="+420777000001")
+    store.write(lambda session: session.execute(change) and None)
+    bells.ring()
+    n, taken, now = looks(now + timedelta(minutes=2))
+    assert (taken, n > 1) == (passed, True)

@@ -5,9 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import select
 
-from host_controller.messaging.submit import Draft
+from host_controller.messaging.batches import BatchDraft
+from host_controller.messaging.submit import Accepted, Draft
 from host_controller.rules.classes import MessageClass
+from host_controller.rules.sticky import SimMode
+from host_controller.store.models import SimRecord
 
 ANNA, PETR = "+420777123456", "+420603111222"
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
@@ -179,3 +183,23 @@ def test_the_page_of_a_message_names_class_batch_and_expiry(site, services):
     assert "otp" in page
     assert "xmas" in page
     assert "expires 13:15:00" in page
+
+
+def test_a_message_of_a_batch_for_any_sim_does_not_ring_the_whole_rack(services):
+    def rung(**more):
+        before = services.bells.counts
+        (outcome,) = services.submit([Draft("+420777123456", "Ahoj", **more)], "test")
+        assert isinstance(outcome, Accepted)
+        after = services.bells.counts
+        return after.changes - before.changes, after.arrivals - before.arrivals
+
+    with services.store.reading() as session:
+        sim_id, phone_id = session.execute(select(SimRecord.id, SimRecord.phone_id)).first()
+    services.make_batch(BatchDraft("bound", sim_mode=SimMode.SINGLE, sim_ids=(sim_id,)), "test")
+    assert rung(batch="spring") == (0, 1)
+    assert rung(batch="spring", ref="r") == (0, 1)
+    assert rung(batch="spring", ref="r") == (0, 1)  # nobody may have heard of it the first time
+    assert rung(batch="bound") == (1, 0)
+    assert rung(batch="spring", only_phone_id=phone_id) == (1, 0)
+    assert rung(only_sim_id=sim_id, ref="s") == (1, 0)
+    assert rung(only_sim_id=sim_id, ref="s") == (1, 0)
