@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,9 @@ _STATEMENT_LIMIT_S = 30
 _POOL_SIZE, _POOL_MORE = 10, 40
 # Names this program towards PostgreSQL's advisory locks.
 _LOCK_KEY = 7_386_274_619
+
+# The server takes a moment to notice that a connection of our own, which we have just dropped, is gone.
+_HANDOVER_S = 1.0
 
 
 def open_sqlite(database: Path, busy_limit_s: float) -> Engine:
@@ -70,7 +74,11 @@ def take_over(connection: Connection) -> None:
     """
     if connection.dialect.name != "postgresql":
         return
-    is_ours = connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": _LOCK_KEY})
+    deadline_s = time.monotonic() + _HANDOVER_S
+    is_ours = False
+    while not is_ours and time.monotonic() < deadline_s:
+        is_ours = bool(connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": _LOCK_KEY}))
+        time.sleep(0 if is_ours else 0.02)
     flushes = connection.scalar(text("SHOW fsync"))
     connection.commit()
     if not is_ours:

@@ -132,11 +132,13 @@ class Writer:
         if self.trouble is not None:
             raise StoreBrokenError(self.trouble)
         transaction = self._begin(jobs)
-        failpoint("store.before")
         try:
+            failpoint("store.before")
             transaction.commit()
-        except DBAPIError as error:
-            if error.connection_invalidated:
+        except BaseException as error:
+            # Taken back, or nobody knows: who remembers what was written must look again either way.
+            self._tell_of_rollback()
+            if isinstance(error, DBAPIError) and error.connection_invalidated:
                 raise StoreCommitLostError("the connection broke while the database was writing") from error
             raise
         failpoint("store.after")
