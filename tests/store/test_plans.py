@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import event
 
 from host_controller.events import Bells
+from host_controller.messaging.expiry import Expiry
 from host_controller.messaging.queue import Queue, look_anew, move_due
 from host_controller.messaging.workload import count_work
 from host_controller.rules.classes import MessageClass
@@ -27,6 +28,7 @@ GOOD = (
     "INDEX ix_message_ready_of_sim",
     "INDEX ix_message_ready_of_phone",
     "INDEX ix_message_waiting",
+    "INDEX ix_message_expiring (expires_at>? AND expires_at<?)",
     "INDEX ix_message_state_id (state=? AND id>?)",
     "INDEX ix_message_state_id (state=? AND id=? AND rowid=?)",
 )
@@ -125,6 +127,12 @@ def test_the_queue(store, plans):
     found |= plans(lambda: move_due(store, queue, lambda: NOW + 3 * MINUTE))
     found |= plans(lambda: look_anew(store))
     assert len(found) >= 11
+    check(found)
+
+
+def test_the_expiry(store, plans):
+    found = plans(Expiry(store, lambda: NOW).run)
+    assert len(found) == 1
     check(found)
 
 
