@@ -29,7 +29,7 @@ from host_controller.messaging.freeing import free_resumed
 from host_controller.messaging.holds import Holds
 from host_controller.messaging.judgement import assume_old
 from host_controller.messaging.lanes import Lanes
-from host_controller.messaging.queue import look_anew
+from host_controller.messaging.queue import look_anew, move_due
 from host_controller.messaging.session import LaneServices
 from host_controller.messaging.sweep import sweep_overdue
 from host_controller.messaging.unroutable import Unroutable
@@ -136,6 +136,7 @@ def build_controller(settings: Settings, data: DataDirectory) -> Controller:
     clock.every(timings.watch_s, "expiry", Expiry(store, utc_now, lambda _: dispatcher.usual_wait()).run)
     clock.every(timings.health_s, "unroutable", Unroutable(store, settings, utc_now).run)
     clock.every(timings.late_round_s, "unknown", lambda: assume_old(store, settings.messages, timings, utc_now()))
+    clock.every(timings.due_s, "due", lambda: move_due(store, dispatcher.queue, utc_now))
     clock.every(timings.workload_s, "workload", dispatcher.workload.count)
     clock.every(timings.read_idle_s, "inbox", lanes.ask_to_read)
     clock.every(timings.health_s, "health", lanes.ask_for_health)

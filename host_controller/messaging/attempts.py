@@ -68,12 +68,12 @@ def claim(
     None where it may not be taken: it is queued no more, or its recipient has opted out, for which it is cancelled.
     """
     connection = session.connection()
-    values = {"message": message.message_id, "sim": sim_id, "now": now, "number": message.msisdn}
-    if connection.execute(_HAS_OPTED_OUT, values).first() is not None:
-        record = session.get_one(MessageRecord, message.message_id)
-        if record.state == MessageState.QUEUED:
+    if connection.execute(_HAS_OPTED_OUT, {"number": message.msisdn}).first() is not None:
+        record = session.get(MessageRecord, message.message_id)
+        if record is not None and (record.uid, record.state) == (message.uid, MessageState.QUEUED):
             _cancel_opted_out(session, record, now, actor)
         return None
+    values = {"message": message.message_id, "message_uid": message.uid, "sim": sim_id, "now": now}
     if connection.execute(_TAKE, values).rowcount != 1:
         return None
     n = message.last_n + 1
@@ -110,9 +110,11 @@ def claim(
 _NOTE = insert(MessageEvent)
 _INTEND = insert(AttemptRecord).returning(AttemptRecord.id)
 _HAS_OPTED_OUT = select(OptOutRecord.id).where(OptOutRecord.msisdn == bindparam("number"))
+# By its uid as well: SQLite gives the id of a message that was never committed to the next one.
 _TAKE = (
     update(MessageRecord)
-    .where(MessageRecord.id == bindparam("message"), MessageRecord.state == MessageState.QUEUED)
+    .where(MessageRecord.id == bindparam("message"), MessageRecord.uid == bindparam("message_uid"))
+    .where(MessageRecord.state == MessageState.QUEUED)
     .where(MessageRecord.waiting_for.is_(None), MessageRecord.restored.is_(False))
     .values(
         state=MessageState.SUBMITTING,

@@ -5,22 +5,21 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, select, tuple_
 from sqlalchemy.orm import Session
 
+from host_controller.messaging.queue_sql import by_index
 from host_controller.messaging.transitions import end_queued, is_idle
 from host_controller.rules.states import MessageState
 from host_controller.rules.waiting import WaitReason
-from host_controller.store.models import MessageRecord
+from host_controller.store.models import EXPIRING, MessageRecord
 from host_controller.store.store import Store
 
 _log = logging.getLogger(__name__)
 _ACTOR = "expiry"
 _CHUNK = 1000
-# Between two looks at the whole queue (15 ms for 100,000 messages); the new ones are looked at every time.
-_WHOLE_LOOK = timedelta(seconds=30)
 
 Why = Callable[[int], WaitReason | None]
 """What a message waits for, by its id, where that is known better than it is on record."""
@@ -29,45 +28,28 @@ Why = Callable[[int], WaitReason | None]
 class Expiry:
     """Ends messages whose time is over. A job of the clock: one thread at a time.
 
-    It decides what a message is, not what is sent: who claims one looks at `expires_at` himself. A change of what is
-    queued already (a window that was moved) is seen within half a minute.
+    It decides what a message is, not what is sent: who claims one looks at `expires_at` himself.
     """
 
     def __init__(self, store: Store, clock: Callable[[], datetime], why: Why = lambda _: None) -> None:
         self._store, self._clock, self._why = store, clock, why
-        self._looked_at: datetime | None = None
-        self._last_id = 0
-        self._soonest: datetime | None = None
 
     def run(self) -> int:
         """End what is over; give how many."""
         now = self._clock()
-        with self._store.reading() as session:
-            self._look(session, now)
-        if self._soonest is None or self._soonest > now:
-            return 0
-        self._looked_at = None
-        ended = 0
+        ended, after = 0, (_EVER, 0)
         while True:
             with self._store.reading() as session:
-                overdue = _overdue(session, now)
-            if not overdue:
+                overdue = _overdue(session, now, after)
+            if overdue:
+                found = [(message_id, waiting_for) for _, message_id, waiting_for in overdue]
+                ended += self._store.write(lambda session, found=found: self._end(session, found, now))  # type: ignore[misc]
+                after = overdue[-1][:2]
+            if len(overdue) < _CHUNK:
                 break
-            ended += self._store.write(lambda session, overdue=overdue: self._end(session, overdue, now))  # type: ignore[misc]
         if ended:
             _log.info("%s messages have expired", ended)
         return ended
-
-    def _look(self, session: Session, now: datetime) -> None:
-        """Find out when the next message expires; the host's clock may have been set back since the last look."""
-        queued = select(func.min(MessageRecord.expires_at)).where(MessageRecord.state == MessageState.QUEUED)
-        last_id = session.scalar(select(func.max(MessageRecord.id))) or 0
-        if self._looked_at is None or abs(now - self._looked_at) >= _WHOLE_LOOK:
-            self._looked_at, self._soonest = now, session.scalar(queued)
-        elif last_id > self._last_id:
-            newest = session.scalar(queued.where(MessageRecord.id > self._last_id))
-            self._soonest = min((at for at in (self._soonest, newest) if at is not None), default=None)
-        self._last_id = last_id
 
     def _end(self, session: Session, overdue: Sequence[tuple[int, str | None]], now: datetime) -> int:
         ended = 0
@@ -84,14 +66,26 @@ class Expiry:
         return found
 
 
-def _overdue(session: Session, now: datetime) -> list[tuple[int, str | None]]:
-    """Give messages that are over, each with what it waits for; of a backup only what no phone can have sent since."""
-    query = (
-        select(MessageRecord.id, MessageRecord.waiting_for)
-        .where(is_idle(), MessageRecord.restored.is_(False), MessageRecord.expires_at <= now)
-        .limit(_CHUNK)
+def _overdue(session: Session, now: datetime, after: tuple[datetime, int]) -> list[tuple[datetime, int, str | None]]:
+    """Give messages that are over, each with what it waits for; of a backup only what no phone can have sent since.
+
+    The longest over first, from behind (end, id).
+    """
+    rows = session.execute(_OVERDUE, {"now": now, "end": after[0], "id": after[1], "most": _CHUNK})
+    return [(expires_at, message_id, waiting_for) for expires_at, message_id, waiting_for in rows if expires_at]
+
+
+_EVER = datetime(1970, 1, 1, tzinfo=UTC)
+_AT = MessageRecord.expires_at.type
+_OVERDUE = (
+    by_index(select(MessageRecord.expires_at, MessageRecord.id, MessageRecord.waiting_for), "expiring")
+    .where(
+        EXPIRING, MessageRecord.restored.is_(False), is_idle(), MessageRecord.expires_at <= bindparam("now", type_=_AT)
     )
-    return [(message_id, waiting_for) for message_id, waiting_for in session.execute(query)]
+    .where(tuple_(MessageRecord.expires_at, MessageRecord.id) > tuple_(bindparam("end", type_=_AT), bindparam("id")))
+    .order_by(MessageRecord.expires_at, MessageRecord.id)
+    .limit(bindparam("most"))
+)
 
 
 def _words(reason: str | None) -> str:

@@ -12,28 +12,33 @@ from datetime import datetime
 from heapq import merge
 from typing import Any
 
-from sqlalchemy import Select, TextClause, bindparam, func, select, text, union_all, update
+from sqlalchemy import Transaction
 from sqlalchemy.orm import Session
 
 from host_controller.events import Bells, Counts
 from host_controller.messaging.depth import Depth
+from host_controller.messaging.queue_sql import (
+    ANY_BOUND,
+    ARRIVED,
+    BECOME_DUE,
+    FIRST_DUE,
+    NEWEST,
+    OF_CLASS,
+    OF_PHONE,
+    OF_SIM,
+    PARK,
+    PUT_ASIDE,
+    TAKE_UP,
+)
 from host_controller.rules.classes import MessageClass
 from host_controller.rules.waiting import Wait, WaitReason
-from host_controller.store.models import (
-    READY,
-    READY_FREE,
-    READY_OF_PHONE,
-    READY_OF_SIM,
-    WAITING,
-    AttemptRecord,
-    MessageRecord,
-)
 from host_controller.store.store import Store
 
 _WINDOW = 256
 # How many windows further a claim looks for a message that its SIMs may take.
 _DEEPEST = 8
-_DUE_AT_ONCE = 2000
+# So many that they hold up nobody: some milliseconds.
+_DUE_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +73,8 @@ class Queue:
         self._newest_id = 0
         self._due_at: datetime | None = None
         self._looked_anew = 0
+        self._has_let_go: Transaction | None = None
+        """In which transaction messages were let go last."""
 
     def is_empty(
         self,
@@ -80,7 +87,7 @@ class Queue:
 
         A message that is bound to the phone or to a SIM counts, whatever its class.
         """
-        if self._seen != self._bells.counts or (self._due_at is not None and self._due_at <= now):
+        if self._seen != self._bells.counts or self.has_due(now):
             return False
         windows = [self._windows.get(key) for key in (*classes, *self._bound_keys(phone_id, sim_ids))]
         return all(window is not None and window.is_whole and not window.messages for window in windows)
@@ -99,6 +106,10 @@ class Queue:
         """When the first of the messages is due that wait for a time; None where none does."""
         return self._due_at
 
+    def has_due(self, now: datetime) -> bool:
+        """Tell, from any thread, whether messages that wait for a time are due, and not let go yet."""
+        return self._due_at is not None and self._due_at <= now
+
     def messages(
         self,
         session: Session,
@@ -116,7 +127,7 @@ class Queue:
         With `own_first`, of a class what no other phone can take comes before the rest. `depth` says how far the phone
         has looked, and is told; without it, it looks from the beginning. `phones` may look as often.
         """
-        self._refresh(session, now)
+        self.refresh(session, now)
         depth = depth or Depth()
         depth.begin(now, self._looked_anew, phones)
         cuts: dict[_Key, int] = {}
@@ -147,7 +158,7 @@ class Queue:
         values = [
             {"message": message.message_id, "why": wait.reason, "until": wait.until} for message, wait in waits.items()
         ]
-        session.connection().execute(_PARK, values)
+        session.connection().execute(PARK, values)
         for message, wait in waits.items():
             self.drop(message)
             if wait.until is not None and (self._due_at is None or wait.until < self._due_at):
@@ -160,29 +171,38 @@ class Queue:
     def _bound_keys(self, phone_id: int, sim_ids: Collection[int]) -> list[_Key]:
         return [("phone", phone_id), *(("sim", sim_id) for sim_id in sim_ids)] if self._has_bound else []
 
-    def _refresh(self, session: Session, now: datetime) -> None:
+    def refresh(self, session: Session, now: datetime) -> None:
+        """Take in what has come, and let go what is due: of very much, a part in each transaction."""
         seen, counts = self._seen, self._bells.counts
         if seen is None or counts.changes != seen.changes:
             self._look_anew(session)
         elif counts.arrivals != seen.arrivals:
             self._take_in(session)
-        if self._due_at is not None and self._due_at <= now:
-            due = session.connection().execute(_BECOME_DUE, {"now": now}).rowcount
-            self._look_anew(session)
-            # Who went to sleep before these were put aside does not know of their time.
-            self._bells.ring_in(due)
+        if self.has_due(now):
+            self._let_go(session, now)
         self._seen = counts
+
+    def _let_go(self, session: Session, now: datetime) -> None:
+        # A hundred lanes that share a transaction would let go a hundred parts in it.
+        transaction = session.connection().get_transaction()
+        if transaction is self._has_let_go:
+            return
+        self._has_let_go = transaction
+        due = session.connection().execute(BECOME_DUE, {"now": now, "most": _DUE_AT_ONCE}).rowcount
+        self._look_anew(session)
+        # Who went to sleep before these were put aside does not know of their time.
+        self._bells.ring_in(due)
 
     def _look_anew(self, session: Session) -> None:
         self._windows = {}
         self._looked_anew += 1
-        self._due_at = session.scalar(_FIRST_DUE)
-        self._newest_id = session.scalar(_NEWEST) or 0
-        self._has_bound = session.scalar(_ANY_BOUND) is not None
+        self._due_at = session.scalar(FIRST_DUE)
+        self._newest_id = session.scalar(NEWEST) or 0
+        self._has_bound = session.scalar(ANY_BOUND) is not None
 
     def _take_in(self, session: Session) -> None:
         """Put new messages where the old ones stand: a hundred lanes that look again, each for itself, cost more."""
-        rows = session.execute(_ARRIVED, {"after": self._newest_id, "most": self._window}).all()
+        rows = session.execute(ARRIVED, {"after": self._newest_id, "most": self._window}).all()
         if len(rows) == self._window:
             for window in self._windows.values():
                 window.is_whole = False
@@ -191,8 +211,8 @@ class Queue:
             key = _key_of(message)
             self._has_bound = self._has_bound or not isinstance(key, MessageClass)
             self._append(key, message)
-        self._due_at = session.scalar(_FIRST_DUE)
-        self._newest_id = session.scalar(_NEWEST) or 0
+        self._due_at = session.scalar(FIRST_DUE)
+        self._newest_id = session.scalar(NEWEST) or 0
 
     def _append(self, key: _Key, message: QueuedMessage) -> None:
         window = self._windows.get(key)
@@ -231,9 +251,33 @@ class Queue:
 
 def look_anew(store: Store) -> None:
     """Have everything judged again that was put aside by a rule: the daemon starts, and its settings may be others."""
-    while store.write(lambda session: session.execute(_TAKE_UP, {"why": _BY_RULE}).rowcount):  # type: ignore[attr-defined]
-        pass
+    after = 0
+    while True:
+        with store.reading() as session:
+            found = session.scalars(PUT_ASIDE, {"why": _BY_RULE, "after": after, "most": _DUE_AT_ONCE}).all()
+        if not found:
+            return
+        store.write(lambda session, ids=found: session.execute(TAKE_UP, {"why": _BY_RULE, "ids": ids}).rowcount)  # type: ignore[misc]
+        after = found[-1]
 
+
+def move_due(store: Store, queue: Queue, clock: Callable[[], datetime]) -> None:
+    """Let go what is due and what no lane has come for: very much of it takes many transactions. A job of the clock.
+
+    Between two of them the others have their turn.
+    """
+    while queue.has_due(clock()):
+        store.write(lambda session: queue.refresh(session, clock()))
+
+
+# What is put aside for another reason knows itself when it goes on.
+_BY_RULE = [
+    WaitReason.QUIET_HOURS,
+    WaitReason.RECIPIENT_HOUR,
+    WaitReason.SAME_TEXT,
+    WaitReason.PREFIX_CAP,
+    WaitReason.TOO_LONG,
+]
 
 _Key = MessageClass | tuple[str, int | None]
 """Of one class and for any SIM; or for one SIM or one phone alone."""
@@ -249,79 +293,12 @@ class _Window:
     """No more of them are in the database."""
 
 
-_LAST_N = (
-    select(func.coalesce(func.max(AttemptRecord.n), 0))
-    .where(AttemptRecord.message_id == MessageRecord.id)
-    .correlate(MessageRecord)
-    .scalar_subquery()
-)
-
-
-def _ready(*conditions: TextClause) -> Select[*tuple[Any, ...]]:
-    message = MessageRecord
-    columns = (
-        message.id,
-        message.uid,
-        message.msisdn,
-        message.text,
-        message.part_count,
-        message.message_class,
-        message.created_at,
-        message.batch_id,
-        message.only_phone_id,
-        message.only_sim_id,
-        message.expires_at,
-    )
-    query: Select[*tuple[Any, ...]] = select(*columns, _LAST_N)
-    query = query.where(*conditions, message.restored.is_(False), text("id > :after"))
-    return query.order_by(message.id).limit(bindparam("most"))
-
-
-_OF_CLASS = _ready(READY_FREE, text("message_class = :target"))
-_OF_SIM = _ready(READY_OF_SIM, text("only_sim_id = :target"))
-_OF_PHONE = _ready(READY_OF_PHONE, text("only_phone_id = :target AND only_sim_id IS NULL"))
-_ARRIVED = _ready(READY)
-_NEWEST = select(func.max(MessageRecord.id))
-_ANY_BOUND = union_all(
-    *(select(MessageRecord.id).where(bound).limit(1).subquery().select() for bound in (READY_OF_SIM, READY_OF_PHONE))
-).limit(1)
-_PARK = (
-    update(MessageRecord)
-    .where(MessageRecord.id == bindparam("message"), READY)
-    .values(waiting_for=bindparam("why"), not_before=bindparam("until", type_=MessageRecord.not_before.type))
-)
-# What is put aside for another reason knows itself when it goes on.
-_BY_RULE = [
-    WaitReason.QUIET_HOURS,
-    WaitReason.RECIPIENT_HOUR,
-    WaitReason.SAME_TEXT,
-    WaitReason.PREFIX_CAP,
-    WaitReason.TOO_LONG,
-]
-_PUT_ASIDE = (
-    select(MessageRecord.id)
-    .where(WAITING, MessageRecord.waiting_for.in_(bindparam("why", expanding=True)))
-    .limit(_DUE_AT_ONCE)
-)
-_LET_GO = update(MessageRecord).values(waiting_for=None, not_before=None).execution_options(synchronize_session=False)
-_TAKE_UP = _LET_GO.where(MessageRecord.id.in_(_PUT_ASIDE))
-_FIRST_DUE = select(func.min(MessageRecord.not_before)).where(WAITING)
-_BECOME_DUE = _LET_GO.where(
-    MessageRecord.id.in_(
-        select(MessageRecord.id)
-        .where(WAITING, MessageRecord.not_before <= bindparam("now", type_=MessageRecord.not_before.type))
-        .order_by(MessageRecord.not_before)
-        .limit(_DUE_AT_ONCE)
-    )
-)
-
-
 def _page(session: Session, key: _Key, after: int, most: int) -> list[QueuedMessage]:
     if isinstance(key, MessageClass):
-        rows = session.execute(_OF_CLASS, {"target": key.value, "after": after, "most": most})
+        rows = session.execute(OF_CLASS, {"target": key.value, "after": after, "most": most})
     else:
         kind, target = key
-        query = _OF_SIM if kind == "sim" else _OF_PHONE
+        query = OF_SIM if kind == "sim" else OF_PHONE
         rows = session.execute(query, {"target": target, "after": after, "most": most})
     return [_message(*row) for row in rows]
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
+from host_controller.messaging.queue_sql import NEWEST
 from host_controller.messaging.reach import NEVER_WORDS, Letter, Reach
 from host_controller.messaging.transitions import end_queued, is_idle
 from host_controller.rules.classes import MessageClass
@@ -23,6 +24,8 @@ from host_controller.store.store import Store
 _log = logging.getLogger(__name__)
 _ACTOR = "rack"
 _CHUNK = 1000
+# So often it looks at the whole queue without a cause: what a phone had, or a backup, may be queued again.
+_WHOLE_LOOK = timedelta(hours=1)
 
 
 class Unroutable:
@@ -38,23 +41,28 @@ class Unroutable:
         self._clock = clock
         self._seen: object = None
         self._last_id = 0
+        self._whole_at: datetime | None = None
 
     def run(self) -> int:
         """Fail them; give how many they were."""
         failed = 0
+        now = self._clock()
+        is_whole = self._whole_at is None or abs(now - self._whole_at) >= _WHOLE_LOOK
         while True:
             with self._store.reading() as session:
                 reach = Reach(session, self._settings, absent=True)
-                if reach.sims() != self._seen:
-                    self._seen, self._last_id = reach.sims(), 0
+                if is_whole or reach.sims() != self._seen:
+                    self._seen, self._last_id, self._whole_at, is_whole = reach.sims(), 0, now, False
+                # First, since what comes after it is looked at the next time.
+                newest_id = session.scalar(NEWEST) or 0
                 letters = self._next(session, reach)
                 found = _hopeless(reach, letters)
             for reason, message_ids in found.items():
                 failed += self._store.write(lambda session, why=reason, ids=message_ids: self._end(session, why, ids))  # type: ignore[misc]
-            if letters:
-                self._last_id = letters[-1][0]
             if len(letters) < _CHUNK:
+                self._last_id = max(newest_id, self._last_id)
                 break
+            self._last_id = letters[-1][0]
         if failed:
             _log.warning("%s messages have failed: no phone of the rack could ever take them", failed)
         return failed

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from host_controller.messaging.board import Board
 from host_controller.messaging.queue import Queue
+from host_controller.messaging.queue_sql import by_index
 from host_controller.rules.choice import SimView, is_behind
 from host_controller.rules.ledger import ONE_HOUR
 from host_controller.store.models import READY_FREE, READY_OF_PHONE, READY_OF_SIM, MessageRecord
@@ -88,9 +89,10 @@ def count_work(session: Session) -> Work:
     """Count what is ready. Reads each ready message, by the queue's own indexes."""
     parts = func.sum(MessageRecord.part_count)
     sim_id, phone_id = MessageRecord.only_sim_id, MessageRecord.only_phone_id
-    of_sims = session.execute(select(sim_id, parts).where(READY_OF_SIM).group_by(sim_id))
-    of_phones = session.execute(select(phone_id, parts).where(READY_OF_PHONE, sim_id.is_(None)).group_by(phone_id))
-    free = session.scalar(select(parts).where(READY_FREE))
+    of_sims = session.execute(by_index(select(sim_id, parts), "ready_of_sim").where(READY_OF_SIM).group_by(sim_id))
+    for_phones = by_index(select(phone_id, parts), "ready_of_phone").where(READY_OF_PHONE, sim_id.is_(None))
+    of_phones = session.execute(for_phones.group_by(phone_id))
+    free = session.scalar(by_index(select(parts), "ready_free").where(READY_FREE))
     # PostgreSQL's sums are Decimals.
     return Work(
         int(free or 0),

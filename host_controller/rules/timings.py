@@ -24,6 +24,8 @@ class Timings:
     """After a command did not get through to a phone that is listed as ready."""
     workload_s: float = 5.0
     """How often the parts that wait are counted, to let SIMs with much work of their own leave the rest to others."""
+    due_s: float = 1.0
+    """How often somebody looks for what is due while all lanes wait: it may be more than one look lets go."""
     health_s: float = 60.0
     """Between two health readings: polling faster has made adb servers unresponsive."""
     read_active_s: float = 3.0

@@ -6,7 +6,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import Connection, Engine, FromClause, create_engine, event, make_url, text
+from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from host_controller.errors import DataDirectoryError
@@ -29,6 +30,7 @@ def open_sqlite(database: Path, busy_limit_s: float) -> Engine:
         connect_args={"timeout": busy_limit_s, "check_same_thread": False},
         hide_parameters=True,
     )
+    engine.dialect.statement_compiler = _HintCompiler
     _use_explicit_transactions(engine)
     return engine
 
@@ -84,6 +86,14 @@ def take_over(connection: Connection) -> None:
         raise DataDirectoryError("another smsrack uses this PostgreSQL database; stop it, or choose another database")
     if flushes != "on":
         raise DataDirectoryError("PostgreSQL runs with fsync off: a power cut would lose messages; switch it on")
+
+
+class _HintCompiler(SQLiteCompiler):
+    """Writes the hints of a query (INDEXED BY) behind the table, which SQLAlchemy does for other databases only."""
+
+    def get_from_hint_text(self, table: FromClause, text: str | None) -> str | None:
+        """See SQLCompiler."""
+        return text
 
 
 def _use_explicit_transactions(engine: Engine) -> None:

@@ -206,6 +206,7 @@ READY_FREE = text(f"{_READY} AND only_sim_id IS NULL AND only_phone_id IS NULL")
 READY_OF_SIM = text(f"{_READY} AND only_sim_id IS NOT NULL")
 READY_OF_PHONE = text(f"{_READY} AND only_phone_id IS NOT NULL")
 WAITING = text("state = 'queued' AND waiting_for IS NOT NULL")
+EXPIRING = text("state = 'queued' AND expires_at IS NOT NULL")
 
 
 class MessageRecord(Base):
@@ -226,6 +227,7 @@ class MessageRecord(Base):
             postgresql_where=READY_OF_PHONE,
         ),
         Index("ix_message_waiting", "not_before", sqlite_where=WAITING, postgresql_where=WAITING),
+        Index("ix_message_expiring", "expires_at", "id", sqlite_where=EXPIRING, postgresql_where=EXPIRING),
         Index("ix_message_batch_id_state", "batch_id", "state"),
         Index("ix_message_msisdn_state", "msisdn", "state"),
         Index("ix_message_changed_at", "changed_at"),

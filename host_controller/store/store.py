@@ -84,7 +84,11 @@ class Store:
 
     def _connect_writer(self) -> Connection:
         connection = self._engine.connect().execution_options(write=True)
-        take_over(connection)
+        try:
+            take_over(connection)
+        except BaseException:
+            connection.invalidate()  # in the pool it would keep the lock that it may have
+            raise
         return connection
 
     def _migrate(self) -> None:

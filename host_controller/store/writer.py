@@ -6,6 +6,8 @@ import contextlib
 import logging
 import queue
 import threading
+import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -22,6 +24,8 @@ T = TypeVar("T")
 _log = logging.getLogger(__name__)
 # So many that an ordinary crowd of lanes fits into one commit, so few that nobody waits long for the others' work.
 _MOST_AT_ONCE = 200
+# Of works that take long the rest goes into the next commit, so that the first ones are told.
+_LONGEST_S = 0.1
 
 
 class _Job:
@@ -101,52 +105,69 @@ class Writer:
         self._disconnect()
 
     def _run(self) -> None:
-        while (first := self._waiting.get()) is not None:
-            jobs = [first]
+        jobs: deque[_Job] = deque()
+        is_ending = False
+        while jobs or not is_ending:
+            if not jobs:
+                is_ending = not self._add(jobs, self._waiting.get())
             with contextlib.suppress(queue.Empty):
-                while len(jobs) < _MOST_AT_ONCE:
-                    following = self._waiting.get_nowait()
-                    if following is None:
-                        self._waiting.put(None)
-                        break
-                    jobs.append(following)
-            self._work_off([job for job in jobs if job.take()])
+                while len(jobs) < _MOST_AT_ONCE and not is_ending:
+                    is_ending = not self._add(jobs, self._waiting.get_nowait())
+            self._work_off(jobs)
 
-    def _work_off(self, jobs: list[_Job]) -> None:
+    def _add(self, jobs: deque[_Job], job: _Job | None) -> bool:
+        if job is not None:
+            jobs.append(job)
+        return job is not None
+
+    def _work_off(self, waiting: deque[_Job]) -> None:
+        """Take from the front what one transaction should have, and do it."""
+        jobs: list[_Job] = []
         try:
-            self._do_all(jobs)
+            self._do_all(waiting, jobs)
             for job in jobs:
                 job.is_durable = job.error is None
-        except DBAPIError as error:
-            self._give_up(jobs, explain(error))
-        except StoreError as error:
-            self._give_up(jobs, error)
         except Exception as error:
-            _log.exception("a write was broken off")
-            self._give_up(jobs, error)
+            if not jobs:  # there was no transaction at all, and nobody should wait for the next try
+                jobs += [job for job in waiting if job.take()]
+                waiting.clear()
+            self._give_up(jobs, self._explain(error))
         finally:
             for job in jobs:
                 job.is_over.set()
 
-    def _do_all(self, jobs: list[_Job]) -> None:
+    def _explain(self, error: Exception) -> Exception:
+        if isinstance(error, DBAPIError):
+            return explain(error)
+        if not isinstance(error, StoreError):
+            _log.error("a write was broken off", exc_info=error)
+        return error
+
+    def _do_all(self, waiting: deque[_Job], jobs: list[_Job]) -> None:
         if self.trouble is not None:
             raise StoreBrokenError(self.trouble)
-        transaction = self._begin(jobs)
-        failpoint("store.before")
+        transaction = self._begin(waiting, jobs)
         try:
+            failpoint("store.before")
             transaction.commit()
-        except DBAPIError as error:
-            if error.connection_invalidated:
+        except BaseException as error:
+            # Taken back, or nobody knows: who remembers what was written must look again either way.
+            self._tell_of_rollback()
+            if isinstance(error, DBAPIError) and error.connection_invalidated:
                 raise StoreCommitLostError("the connection broke while the database was writing") from error
             raise
         failpoint("store.after")
 
-    def _begin(self, jobs: list[_Job]) -> Transaction:
-        """Do the works in a transaction that is to be committed."""
+    def _begin(self, waiting: deque[_Job], jobs: list[_Job]) -> Transaction:
+        """Do works in a transaction that is to be committed; `jobs` gets those that were begun."""
         transaction = self._ready().begin()
+        ends_s = time.monotonic() + _LONGEST_S
         try:
-            for job in jobs:
-                self._do(job)
+            while waiting and (not jobs or time.monotonic() < ends_s):
+                job = waiting.popleft()
+                if job.take():
+                    jobs.append(job)
+                    self._do(job)
             return transaction
         except _WorkFailedError:
             # Which should take back nothing of the others: once more, each in a savepoint of its own.

@@ -12,7 +12,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from sqlalchemy import delete, func, select, update
 
 from host_controller.events import Bells
-from host_controller.messaging.queue import Queue
+from host_controller.messaging import queue as queue_module
+from host_controller.messaging.queue import Queue, move_due
 from host_controller.rules.classes import MessageClass
 from host_controller.rules.states import MessageState
 from host_controller.rules.waiting import Wait, WaitReason
@@ -340,3 +341,55 @@ def test_classes_that_nobody_asks_for_are_not_read(store, queue):
     assert ids(queue, store, classes=(OTP, TRANSACTIONAL)) == [2]
     assert queue.is_empty(1, PHONES[1], START, (TRANSACTIONAL,))
     assert not queue.is_empty(1, PHONES[1], START)
+
+
+def test_of_very_much_that_is_due_a_part_is_let_go_in_each_transaction(store, queue, monkeypatch):
+    """A hold, a STOP and an urgent message have their turn in between; who rests is rung for each part."""
+    monkeypatch.setattr(queue_module, "_DUE_AT_ONCE", 3)
+    add(store, *(message(n, not_before=START + n * MINUTE) for n in range(1, 9)))
+    now = START + 8 * MINUTE
+    assert ids(queue, store) == []
+
+    def two_lanes(session):
+        return [[one.message_id for one in queue.messages(session, phone, PHONES[phone], now)] for phone in PHONES]
+
+    arrivals = queue._bells.counts.arrivals
+    assert store.write(two_lanes) == [[1, 2, 3]] * 2
+    assert queue._bells.counts.arrivals == arrivals + 1
+    assert queue.has_due(now)
+    assert not queue.is_empty(1, PHONES[1], now, (OTP,))  # it looks again, for what it may find then
+    add(store, message(9, OTP))
+    queue._bells.ring_in(1)
+    assert ids(queue, store, now=now) == [9, 1, 2, 3, 4, 5, 6]
+    move_due(store, queue, lambda: now)
+    assert not queue.has_due(now)
+    assert ids(queue, store, now=now) == [9, *range(1, 9)]
+
+
+def test_what_was_let_go_in_a_transaction_that_failed_is_let_go_by_the_next(store, queue):
+    add(store, message(1, not_before=START), message(2))
+
+    def look_and_fail(session):
+        assert len(list(queue.messages(session, 1, PHONES[1], START))) == 2
+        raise FailedError
+
+    with pytest.raises(FailedError):
+        store.write(look_and_fail)
+    assert ids(queue, store) == [1, 2]
+    assert queue.due_at is None
+
+
+def test_all_that_rules_have_put_aside_is_judged_again_at_the_start(store, monkeypatch):
+    monkeypatch.setattr(queue_module, "_DUE_AT_ONCE", 2)
+    add(store, *(message(n, not_before=START + MINUTE) for n in range(1, 10)))
+    store.write(
+        lambda session: session.execute(
+            update(MessageRecord)
+            .where(MessageRecord.id.not_in((3, 6)))
+            .values(waiting_for=WaitReason.QUIET_HOURS, not_before=None)
+        )
+    )
+    queue_module.look_anew(store)
+    with store.reading() as session:
+        waits = session.execute(select(MessageRecord.id, MessageRecord.waiting_for).order_by(MessageRecord.id)).all()
+    assert [id_ for id_, why in waits if why is not None] == [3, 6]

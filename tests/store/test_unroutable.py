@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import event, select
@@ -121,6 +121,19 @@ def test_a_thousand_cost_one_small_question(send, add_phone, store):
     assert len([statement for statement in statements if "FROM sim" in statement]) == 1
 
 
+class FakeClock:
+    def __init__(self):
+        self.now = NOW
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return FakeClock()
+
+
 @pytest.fixture
 def job(store):
     return Unroutable(store, SETTINGS, lambda: NOW)
@@ -179,3 +192,33 @@ def test_a_long_queue(send, add_phone, store, job):
         send(*(Draft(SLOVAK, "x") for _ in range(900)))
     change(store, PhoneRecord, 1, recipient_filter=ONLY_CZ)
     assert job.run() == 2700
+
+
+def test_what_need_not_be_looked_at_is_not_read_again(send, add_phone, store, job):
+    """Where every SIM takes all, only what is bound is looked at: the rest of a long queue is passed over once."""
+    add_phone()
+    send(*(Draft(ANNA, f"{n}") for n in range(20)))
+    job.run()
+    read = []
+
+    def look(_connection, _cursor, statement, parameters, _context, _is_many):
+        if "message.msisdn" in statement:
+            read.append(parameters)
+
+    event.listen(store._engine, "before_cursor_execute", look)
+    job.run()
+    assert len(read) == 1
+    assert 20 in read[0]
+
+
+def test_what_was_given_back_is_looked_at_within_the_hour(send, add_phone, store, clock):
+    job = Unroutable(store, SETTINGS, clock)
+    add_phone()
+    send(Draft(SLOVAK, "x"), Draft(ANNA, "y"))
+    change(store, MessageRecord, 1, restored=True)
+    change(store, PhoneRecord, 1, recipient_filter=ONLY_CZ)
+    assert job.run() == 0
+    change(store, MessageRecord, 1, restored=False)
+    assert job.run() == 0
+    clock.now += timedelta(hours=1)
+    assert job.run() == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from contextlib import closing
 from datetime import UTC, datetime
 
@@ -219,3 +220,34 @@ def test_a_killed_postgresql_loses_nothing_that_was_acknowledged(postgresql, fre
             found = {int(number[4:]) for number in session.scalars(select(OptOutRecord.msisdn))}
     assert failed
     assert set(written) <= found
+
+
+def test_works_that_take_long_do_not_wait_for_each_other(store):
+    """What came before a slow crowd of works is told before they are all done; each of them is, one after the other."""
+    commits, begun, go_on, done = [], threading.Event(), threading.Event(), []
+    event.listen(store._engine, "commit", lambda _: commits.append(1))
+
+    def wait(_session):
+        begun.set()
+        go_on.wait(30)
+
+    def work(n):
+        def slowly(session):
+            adding(n)(session)
+            time.sleep(0.03)
+
+        store.write(slowly)
+        done.append(n)
+
+    blocking = threading.Thread(target=store.write, args=(wait,))
+    blocking.start()
+    begun.wait(10)
+    commits.clear()
+    releasing = threading.Timer(0.2, go_on.set)
+    releasing.start()
+    in_threads(work)
+    blocking.join(10)
+    assert sorted(done) == list(range(THREADS))
+    assert count(store) == THREADS
+    # Of 24 works of 30 ms three or four fit into the tenth of a second that a transaction may take.
+    assert 5 <= len(commits) <= THREADS + 1

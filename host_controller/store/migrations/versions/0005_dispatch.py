@@ -17,6 +17,7 @@ _INDEXES = {
     "ready_of_sim": (["only_sim_id", "id"], f"{_READY} AND only_sim_id IS NOT NULL"),
     "ready_of_phone": (["only_phone_id", "id"], f"{_READY} AND only_phone_id IS NOT NULL"),
     "waiting": (["not_before"], "state = 'queued' AND waiting_for IS NOT NULL"),
+    "expiring": (["expires_at", "id"], "state = 'queued' AND expires_at IS NOT NULL"),
 }
 
 
