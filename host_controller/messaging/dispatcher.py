@@ -71,8 +71,6 @@ class Dispatcher:
     def hold_rack(self, words: str, now: datetime) -> Wait:
         """The fuse for money has blown: nothing goes until a person lets it."""
         self.holds.change(lambda session: hold(session, Scope.RACK, None, HoldKind.FUSE, words, now, _ACTOR))
-        # Once it is released, what was spent before counts no more: that is read from the record.
-        self.rules.forget()
         _log.error("the rack is held: %s", words)
         return Wait(None, WaitReason.SPEND_FUSE)
 

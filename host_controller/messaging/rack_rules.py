@@ -22,7 +22,7 @@ from host_controller.rules.recipient_filter import Facts
 from host_controller.rules.repeats import Handed, RepeatLedger, text_key
 from host_controller.rules.spend import SpendFuse
 from host_controller.rules.states import AttemptState
-from host_controller.rules.waiting import Wait
+from host_controller.rules.waiting import Wait, WaitReason
 from host_controller.settings import Settings
 from host_controller.store.models import AttemptRecord, HoldRecord, MessageRecord
 from host_controller.text.msisdn import Msisdn
@@ -43,12 +43,12 @@ class RackRules:
     def held(self, session: Session, message: QueuedMessage, now: datetime) -> Wait | None:
         """Say what holds a message on every SIM, and until when; None where nothing does."""
         quiet = self._quiet_hours(message.msisdn, message.message_class, now)
-        return quiet or self._loaded(session, now).held(message, now)
+        return quiet or self._asked(session, message, now, blow=True)
 
     def would_hold(self, session: Session, message: QueuedMessage, now: datetime) -> Wait | None:
         """Say the same for who only wonders: no fuse blows of it."""
         quiet = self._quiet_hours(message.msisdn, message.message_class, now)
-        return quiet or self._loaded(session, now).held(message, now, blow=False)
+        return quiet or self._asked(session, message, now, blow=False)
 
     def opens_at(self, msisdn: str, message_class: MessageClass, at: datetime) -> datetime | None:
         """Say when quiet hours first let a message go that may go from `at` on; None for never. From any thread."""
@@ -83,6 +83,17 @@ class RackRules:
         place = place_of(Msisdn(msisdn), self._settings.zone)
         return next_moment(self._quiet, message_class, place, _ALWAYS, now)
 
+    def _asked(self, session: Session, message: QueuedMessage, now: datetime, *, blow: bool) -> Wait | None:
+        ledgers = self._loaded(session, now)
+        wait = ledgers.held(message, now, blow=False)
+        if wait is not None and wait.reason is WaitReason.SPEND_FUSE:
+            # It must not blow of what was spent before a person released it, whatever was loaded in between.
+            if _fuse_released_at(session) != ledgers.released_at:
+                self.forget()
+                ledgers = self._loaded(session, now)
+            wait = ledgers.held(message, now, blow=blow)
+        return wait
+
     def _loaded(self, session: Session, now: datetime) -> _Ledgers:
         if self._ledgers is None:
             self._ledgers = _load(session, self._settings, now)
@@ -92,10 +103,18 @@ class RackRules:
 class _Ledgers:
     """What was handed over lately."""
 
-    def __init__(self, repeats: RepeatLedger, prefixes: PrefixLedger | None, fuse: SpendFuse | None) -> None:
+    def __init__(
+        self,
+        repeats: RepeatLedger,
+        prefixes: PrefixLedger | None,
+        fuse: SpendFuse | None,
+        released_at: datetime | None,
+    ) -> None:
         self._repeats = repeats
         self._prefixes = prefixes
         self.fuse = fuse
+        self.released_at = released_at
+        """When a person last released the fuse, as far as this knows."""
 
     def held(self, message: QueuedMessage, now: datetime, *, blow: bool = True) -> Wait | None:
         msisdn, parts = Msisdn(message.msisdn), message.parts
@@ -156,7 +175,7 @@ def _load(session: Session, settings: Settings, now: datetime) -> _Ledgers:
             prefixes.note(use)
         if fuse is not None and (released is None or at > released):
             fuse.note(use)
-    return _Ledgers(repeats, prefixes, fuse)
+    return _Ledgers(repeats, prefixes, fuse, released)
 
 
 def _fuse_released_at(session: Session) -> datetime | None:

@@ -95,6 +95,12 @@ class Lane:
 
         return self.store.write(work)
 
+    def wonder(self, message_id, now):
+        """Ask why a message waits."""
+        return self.store.write(
+            lambda session: self.rules.would_hold(session, self._find(session, message_id, now), now)
+        )
+
     def take_back(self, claim):
         verdict = Verdict(claim.intent_at, "test", "no link", Evidence.LINK)
         self.store.write(lambda session: attempts.settle_not_sent(session, claim.attempt_id, verdict, Timings()))
@@ -177,7 +183,8 @@ def test_marketing_waits_for_the_morning_and_a_code_does_not(store):
     assert not isinstance(lane.send(offer, opens), Wait)
 
 
-def test_a_blown_fuse_holds_the_rack_and_after_a_release_counts_anew(store):
+@pytest.mark.parametrize("asked", [False, True])
+def test_a_blown_fuse_holds_the_rack_and_after_a_release_counts_anew(store, asked):
     lane = Lane(store, CASES["spend"][0])
     messages = [lane.submit() for _ in range(6)]
     for message_id in messages[:2]:
@@ -188,10 +195,14 @@ def test_a_blown_fuse_holds_the_rack_and_after_a_release_counts_anew(store):
     assert lane.dispatcher.hold_rack(words, NOON + MINUTE) == Wait(None, WaitReason.SPEND_FUSE)
     assert lane.holds.rack().kind is HoldKind.FUSE
     assert lane.holds.of_sim(1, 1).wait_reason is WaitReason.SPEND_FUSE
+    if asked:  # by who wants to know why it waits
+        assert lane.wonder(messages[2], NOON + MINUTE) == Wait(None, WaitReason.SPEND_FUSE)
     lane.holds.change(lambda session: release(session, Scope.RACK, None, NOON + 2 * MINUTE, "anna"))
     assert lane.holds.rack() is None
     for message_id in messages[2:4]:
         assert not isinstance(lane.send(message_id, NOON + 3 * MINUTE), Wait)
+    if asked:
+        assert lane.send(messages[4], NOON + 3 * MINUTE) == Wait(None, WaitReason.SPEND_FUSE)
     lane.begin_anew()
     assert lane.send(messages[4], NOON + 4 * MINUTE) == Wait(None, WaitReason.SPEND_FUSE)
 
