@@ -205,11 +205,11 @@ class Why:
         """What the rules of the whole rack say, where no lane has asked them yet."""
         asked = _as_queued(message)
         if self._dispatcher is None:
-            return RackRules(self._settings, self._clock).would_hold(session, asked, now)
+            return RackRules(self._settings).would_hold(session, asked, now)
         rules = self._dispatcher.rules
         try:
             # They are the writer's: nobody else may look into what it counts.
-            return self._store.write(lambda writing: rules.would_hold(writing, asked, now))
+            return self._store.write(lambda writing: rules.would_hold(writing, asked, self._clock()))
         except StoreError:
             return None
 

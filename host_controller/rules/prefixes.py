@@ -63,11 +63,15 @@ class PrefixLedger:
         self._zone = zone
         self._counts = {prefix: (SlidingUses(), DayBook(zone, 1, recipients=False)) for prefix in caps}
         for use in sorted(uses, key=lambda use: use.at):
-            self._count(use, forget=False)
+            self.recall(use)
 
     def note(self, use: PrefixUse) -> None:
         """Count a message that goes out now."""
         self._count(use, forget=True)
+
+    def recall(self, use: PrefixUse) -> None:
+        """Count a message that is on record."""
+        self._count(use, forget=False)
 
     def take_back(self, use: PrefixUse) -> None:
         """Uncount a message that certainly did not leave."""

@@ -68,12 +68,16 @@ class SpendFuse:
         self.blown = blown
         self._micros = SlidingUses()
         for use in sorted(uses, key=lambda use: use.at):
-            self._count(use)
+            self.recall(use)
 
     def note(self, use: PrefixUse) -> None:
         """Count what a message costs that goes out now."""
-        self._count(use)
+        self.recall(use)
         self._micros.forget(use.at - self.limit.within)
+
+    def recall(self, use: PrefixUse) -> None:
+        """Count what a message has cost that is on record."""
+        self._micros.add(use.at.astimezone(UTC), 0, _in_micros(self.limit.cost(use.msisdn, use.parts)))
 
     def take_back(self, use: PrefixUse) -> None:
         """Uncount a message that certainly did not leave."""
@@ -102,9 +106,6 @@ class SpendFuse:
         """Begin to count anew: a person has looked at it."""
         self.blown = None
         self._micros = SlidingUses()
-
-    def _count(self, use: PrefixUse) -> None:
-        self._micros.add(use.at.astimezone(UTC), 0, _in_micros(self.limit.cost(use.msisdn, use.parts)))
 
 
 def _in_micros(cost: Decimal) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -10,9 +12,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from host_controller.errors import ConfigError, ControllerError, UnknownTargetError
 from host_controller.events import Bells
-from host_controller.messaging import attempts, recipients
-from host_controller.messaging.attempts import Sender, Verdict
+from host_controller.messaging import attempts, rack_ledgers, rack_rules, recipients
+from host_controller.messaging.attempts import Claim, Sender, Verdict
 from host_controller.messaging.board import Board
 from host_controller.messaging.dispatcher import build_dispatcher
 from host_controller.messaging.holds import HoldKind, Holds, Scope, active_holds, release
@@ -81,19 +84,20 @@ class Lane:
     def send(self, message_id, now=NOON, *, fails=False):
         """Claim a message if no rule holds it; give the claim, or the wait."""
 
-        def work(session):
-            message = self._find(session, message_id, now)
-            wait = self.rules.held(session, message, now)
-            if wait is not None:
-                return wait
-            claim = attempts.claim(session, message, 1, SENDER, now=now, actor="test")
-            self.dispatcher.queue.drop(message)
-            self.rules.note(session, message, now)
-            if fails:
-                raise RuntimeError
-            return claim
+        return self.store.write(lambda session: self.send_in(session, message_id, now, fails=fails))
 
-        return self.store.write(work)
+    def send_in(self, session, message_id, now, *, fails=False):
+        """Do so within a work of the writer."""
+        message = self._find(session, message_id, now)
+        wait = self.rules.held(session, message, now)
+        if wait is not None:
+            return wait
+        claim = attempts.claim(session, message, 1, SENDER, now=now, actor="test")
+        self.dispatcher.queue.drop(message)
+        self.rules.note(session, message, now)
+        if fails:
+            raise ConfigError
+        return claim
 
     def wonder(self, message_id, now):
         """Ask why a message waits."""
@@ -166,11 +170,108 @@ def test_what_was_written_in_vain_counts_no_more(store, case):
     messages = [lane.submit() for _ in range(3)]
     for _ in range(3):
         # The writer does such a work twice: alone it fails again.
-        with suppress(RuntimeError):
+        with suppress(ConfigError):
             lane.send(messages[0], fails=True)
     assert not isinstance(lane.send(messages[0]), Wait)
     assert not isinstance(lane.send(messages[1]), Wait)
     assert isinstance(lane.send(messages[2]), Wait)
+
+
+@pytest.fixture
+def loads(monkeypatch):
+    """Say at each load of what counts at what time that was."""
+    times = []
+
+    def load(session, settings, now):
+        times.append(now)
+        return rack_ledgers.load(session, settings, now)
+
+    monkeypatch.setattr(rack_rules, "load", load)
+    return times
+
+
+def _refuse(_session):
+    raise UnknownTargetError
+
+
+def _at_once(store, works):
+    """Have the writer do all of these in one transaction; give what each gave, or raised."""
+    may_begin, results = threading.Event(), [None] * len(works)
+
+    def write(place):
+        try:
+            results[place] = store.write(works[place])
+        except ControllerError as error:
+            results[place] = error
+
+    first = threading.Thread(target=store.write, args=(lambda _session: may_begin.wait(10),))
+    first.start()
+    while not store._writer._waiting.empty():
+        time.sleep(0.001)
+    threads = []
+    for place in range(len(works)):
+        threads.append(threading.Thread(target=write, args=(place,)))
+        threads[-1].start()
+        while store._writer._waiting.qsize() <= place:
+            time.sleep(0.001)
+    may_begin.set()
+    for thread in (first, *threads):
+        thread.join()
+    return results
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_refused_write_uncounts_what_it_took_back_and_reads_no_history(store, case, loads):
+    lane = Lane(store, CASES[case][0])
+    messages = [lane.submit() for _ in range(4)]
+    assert not isinstance(lane.send(messages[0]), Wait)
+    with pytest.raises(UnknownTargetError):
+        store.write(_refuse)
+    results = _at_once(
+        store,
+        [
+            _refuse,
+            lambda session: lane.send_in(session, messages[1], NOON, fails=True),
+            lambda session: lane.send_in(session, messages[2], NOON),
+            _refuse,
+            lambda session: lane.send_in(session, messages[3], NOON),
+        ],
+    )
+    assert [type(result) for result in results] == [
+        UnknownTargetError, ConfigError, Claim, UnknownTargetError, Wait,
+    ]  # fmt: skip
+    assert isinstance(lane.send(messages[1]), Wait)
+    assert loads == [NOON]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_was_uncounted_in_vain_counts_again(store, case):
+    lane = Lane(store, CASES[case][0])
+    messages = [lane.submit() for _ in range(3)]
+    claims = [lane.send(message_id) for message_id in messages[:2]]
+
+    def in_vain(_session):
+        lane.rules.take_back(claims[1].message, NOON)
+        raise UnknownTargetError
+
+    with pytest.raises(UnknownTargetError):
+        store.write(in_vain)
+    assert isinstance(lane.send(messages[2]), Wait)
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+@pytest.mark.parametrize("case", CASES)
+def test_a_clock_that_jumps_ahead_for_one_message_and_back_lets_nothing_be_forgotten(store, case, restarts, loads):
+    lane, ahead = Lane(store, CASES[case][0]), NOON + timedelta(days=3)
+    messages = [lane.submit() for _ in range(4)]
+    for message_id in messages[:2]:
+        assert not isinstance(lane.send(message_id), Wait)
+    if restarts:
+        lane.begin_anew()
+    assert not isinstance(lane.send(messages[2], ahead), Wait)
+    assert isinstance(lane.send(messages[3], NOON + MINUTE), Wait)
+    assert lane.send(messages[3], NOON + 2 * MINUTE).reason is CASES[case][1].reason
+    assert loads == [NOON, *([ahead] if restarts else []), NOON + MINUTE]
 
 
 def test_marketing_waits_for_the_morning_and_a_code_does_not(store):
