@@ -17,7 +17,7 @@ from device_drivers.failpoints import failpoint
 from host_controller.fleet.phone import Enrolled
 from host_controller.messaging import attempts, unproven
 from host_controller.messaging.attempts import Verdict
-from host_controller.messaging.transitions import change_state
+from host_controller.messaging.transitions import queue_again
 from host_controller.messaging.unproven import UnprovenAttempt
 from host_controller.rules.states import AttemptState, Evidence, MessageState
 from host_controller.rules.timings import Timings
@@ -96,10 +96,7 @@ class Reconciler:
         if message.state != MessageState.UNKNOWN:
             return False  # somebody has settled it meanwhile
         reason = "the phone has restarted and knows nothing of it; sent again by the rule for unknown messages"
-        change_state(
-            session, message, MessageState.QUEUED, now=self._clock(), actor=self._settings.on_unknown, reason=reason
-        )
-        return True
+        return queue_again(session, message, now=self._clock(), actor=self._settings.on_unknown, reason=reason)
 
 
 def _was_not_begun(attempt: UnprovenAttempt, answer: JournalAnswer) -> bool:

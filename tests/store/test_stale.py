@@ -52,7 +52,7 @@ class Scene:
         self.start()
 
     def start(self) -> None:
-        rules = RackRules(self.settings, lambda: BACK)
+        rules = RackRules(self.settings)
         self.pulse = Pulse(self.store, self.settings, rules.opens_at)
 
     def queue(self, at: datetime, *, message_class=MARKETING, **values) -> int:
