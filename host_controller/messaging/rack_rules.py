@@ -15,14 +15,12 @@ from host_controller.messaging.rack_ledgers import COUNTED, RackLedgers, fuse_re
 from host_controller.messaging.reach import facts_of
 from host_controller.rules.classes import MessageClass
 from host_controller.rules.configured import quiet_rules
-from host_controller.rules.quiet_hours import MessageWindow, next_moment, place_of
+from host_controller.rules.quiet_hours import next_moment, place_of
 from host_controller.rules.recipient_filter import Facts
 from host_controller.rules.waiting import Wait, WaitReason
 from host_controller.settings import Settings
 from host_controller.store.models import AttemptRecord
 from host_controller.text.msisdn import Msisdn
-
-_ALWAYS = MessageWindow()
 
 
 class RackRules:
@@ -105,7 +103,7 @@ class RackRules:
         if not self._quiet.hours.get(message_class):
             return None
         place = place_of(Msisdn(msisdn), self._settings.zone)
-        return next_moment(self._quiet, message_class, place, _ALWAYS, now)
+        return next_moment(self._quiet, message_class, place, now)
 
     def _asked(self, session: Session, message: QueuedMessage, now: datetime, *, blow: bool) -> Wait | None:
         ledgers = self._loaded(session, now)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -38,7 +38,7 @@ _NO_TIME = datetime.min.replace(tzinfo=UTC)
 class Letter:
     """A message, as far as it matters who could take it."""
 
-    msisdn: str
+    msisdn: str = field(repr=False)
     message_class: MessageClass
     parts: int
     only_phone_id: int | None = None

@@ -67,7 +67,7 @@ class Explanation:
     running: bool
     """Whether a daemon runs."""
     reason: WaitReason | None
-    """None where nothing holds it: it goes when its turn comes; also where it waits no more."""
+    """None where nothing holds it: it goes when its turn comes; also where it waits no more, or nobody can tell."""
     until: datetime | None
     """When what holds it ends; None where nobody can tell."""
     words: str
@@ -122,7 +122,10 @@ class Why:
             restored=message.restored, waiting_for=message.waiting_for, not_before=message.not_before, now=now
         )
         paused = Wait(None, WaitReason.BATCH_PAUSED) if standings.batch_hold(message.batch_id) else None
-        held = row or paused or self._rules_say(session, message, now)
+        try:
+            held = row or paused or self._rules_say(session, message, now)
+        except StoreError as error:
+            return self._answer(message, None, f"what the rack's rules say of it cannot be told now: {error}")
         if held is None:
             return self._by_sims(session, message, standings, now)
         words = held_words(session, self._settings, message, held.reason, now)
@@ -202,16 +205,13 @@ class Why:
         return SimLine(standing.sim.sim_id, standing.phone, standing.slot_index, reason, until, words)
 
     def _rules_say(self, session: Session, message: MessageRecord, now: datetime) -> Wait | None:
-        """What the rules of the whole rack say, where no lane has asked them yet."""
+        """What the rules of the whole rack say, where no lane has asked them yet. Raises StoreError."""
         asked = _as_queued(message)
         if self._dispatcher is None:
             return RackRules(self._settings).would_hold(session, asked, now)
         rules = self._dispatcher.rules
-        try:
-            # They are the writer's: nobody else may look into what it counts.
-            return self._store.write(lambda writing: rules.would_hold(writing, asked, self._clock()))
-        except StoreError:
-            return None
+        # They are the writer's: nobody else may look into what it counts.
+        return self._store.write(lambda writing: rules.would_hold(writing, asked, self._clock()))
 
 
 def on_record(*, restored: bool, waiting_for: str | None, not_before: datetime | None, now: datetime) -> Wait | None:

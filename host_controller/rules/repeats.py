@@ -40,7 +40,7 @@ class Handed:
 
     at: datetime
     message_class: MessageClass
-    recipient: str
+    recipient: str = field(repr=False)
     text_key: bytes
 
 
