@@ -45,6 +45,11 @@ class PrefixCap:
     parts_per_hour: int | None = None
     parts_per_day: int | None = None
 
+    @property
+    def most_parts(self) -> int | None:
+        """How many parts the longest message may have that ever goes; None for any."""
+        return min((cap for cap in (self.parts_per_hour, self.parts_per_day) if cap is not None), default=None)
+
 
 @dataclass(frozen=True, slots=True)
 class PrefixUse:

@@ -75,7 +75,7 @@ class NeverReason(StrEnum):
     NO_MATCH = "no_match"
     """The filter of every phone that it may leave from is against its recipient."""
     TOO_LONG = "too_long"
-    """It has more parts than any SIM that it may leave from is ever allowed at once."""
+    """It has more parts than any SIM that it may leave from, or the cap of its number, ever allows at once."""
 
 
 @dataclass(frozen=True, slots=True)
