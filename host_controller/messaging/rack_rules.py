@@ -19,7 +19,7 @@ from host_controller.rules.quiet_hours import next_moment, place_of
 from host_controller.rules.recipient_filter import Facts
 from host_controller.rules.waiting import Wait, WaitReason
 from host_controller.settings import Settings
-from host_controller.store.models import AttemptRecord
+from host_controller.store.models import AttemptRecord, MessageRecord
 from host_controller.text.msisdn import Msisdn
 
 
@@ -73,6 +73,11 @@ class RackRules:
             return
         ledgers.take_back(message, at)
         self._is_tied = True
+
+    def take_back_attempt(self, session: Session, attempt_id: int) -> None:
+        """Uncount an attempt that certainly sent nothing; called within the work that settles it."""
+        attempt = session.get_one(AttemptRecord, attempt_id)
+        self.take_back(as_queued(attempt.message), attempt.intent_at)
 
     def forget(self) -> None:
         """What is counted may be wrong: load it again. From any thread."""
@@ -143,3 +148,21 @@ class RackRules:
 
 
 _Noted = tuple[QueuedMessage, datetime]
+
+
+def as_queued(message: MessageRecord) -> QueuedMessage:
+    """A message on record, as the rules are asked about it."""
+    return QueuedMessage(
+        message.id,
+        message.uid,
+        message.msisdn,
+        message.text,
+        message.part_count,
+        MessageClass(message.message_class),
+        message.created_at,
+        message.batch_id,
+        message.only_phone_id,
+        message.only_sim_id,
+        message.expires_at,
+        0,
+    )

@@ -17,6 +17,7 @@ from device_drivers.failpoints import failpoint
 from host_controller.fleet.phone import Enrolled
 from host_controller.messaging import attempts, unproven
 from host_controller.messaging.attempts import Verdict
+from host_controller.messaging.rack_rules import RackRules
 from host_controller.messaging.transitions import queue_again
 from host_controller.messaging.unproven import UnprovenAttempt
 from host_controller.rules.states import AttemptState, Evidence, MessageState
@@ -32,9 +33,16 @@ class Reconciler:
     """Asks one phone, from one thread, about the attempts that an earlier session left open."""
 
     def __init__(
-        self, store: Store, settings: MessageSettings, timings: Timings, clock: Callable[[], datetime], actor: str
+        self,
+        store: Store,
+        rules: RackRules,
+        settings: MessageSettings,
+        timings: Timings,
+        clock: Callable[[], datetime],
+        actor: str,
     ) -> None:
         self._store = store
+        self._rules = rules
         self._settings = settings
         self._timings = timings
         self._clock = clock
@@ -75,8 +83,13 @@ class Reconciler:
             return False
         _log.info("attempt %s is settled by the phone's journal: %s", attempt.attempt_id, reason)
         verdict = Verdict(self._clock(), self._actor, reason, evidence)
+
+        def work(session: Session) -> None:
+            attempts.settle_not_sent(session, attempt.attempt_id, verdict, self._timings)
+            self._rules.take_back_attempt(session, attempt.attempt_id)
+
         failpoint("doubt.before")
-        self._store.write(lambda session: attempts.settle_not_sent(session, attempt.attempt_id, verdict, self._timings))
+        self._store.write(work)
         failpoint("doubt.after")
         return True
 

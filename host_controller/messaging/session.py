@@ -93,7 +93,12 @@ class PhoneSession:
         self._enrolled = enrolled
         self._note_clock(phone_clock_ms)
         self._reconciler = Reconciler(
-            services.store, services.settings.messages, services.timings, services.clock, actor
+            services.store,
+            services.dispatcher.rules,
+            services.settings.messages,
+            services.timings,
+            services.clock,
+            actor,
         )
         self._journal_care = JournalCare(services.store, services.clock, actor)
         self._next_journal_care_s = 0.0
@@ -160,6 +165,8 @@ class PhoneSession:
     def _settle_doubts(self) -> None:
         driver, enrolled = self._phone.driver, self._enrolled
         was_asked = self._journal_care.look_for_restored(driver, enrolled, self._phone_clock.phone_ms)
+        if was_asked:
+            self._services.dispatcher.rules.forget()
         was_settled = self._reconciler.settle_doubts(driver, enrolled.phone_id)
         if was_asked or was_settled:
             self._sending.recount()

@@ -16,8 +16,7 @@ from host_controller.fleet.phone import PhoneView
 from host_controller.fleet.rack import Rack
 from host_controller.messaging import recipients
 from host_controller.messaging.dispatcher import Dispatcher
-from host_controller.messaging.queue import QueuedMessage
-from host_controller.messaging.rack_rules import RackRules
+from host_controller.messaging.rack_rules import RackRules, as_queued
 from host_controller.messaging.reach import NEVER_WORDS, facts_of
 from host_controller.messaging.standings import Standing, Standings
 from host_controller.messaging.turn import ahead_of, forecast
@@ -206,7 +205,7 @@ class Why:
 
     def _rules_say(self, session: Session, message: MessageRecord, now: datetime) -> Wait | None:
         """What the rules of the whole rack say, where no lane has asked them yet. Raises StoreError."""
-        asked = _as_queued(message)
+        asked = as_queued(message)
         if self._dispatcher is None:
             return RackRules(self._settings).would_hold(session, asked, now)
         rules = self._dispatcher.rules
@@ -221,23 +220,6 @@ def on_record(*, restored: bool, waiting_for: str | None, not_before: datetime |
     if waiting_for is None or (not_before is not None and not_before <= now):
         return None
     return Wait(not_before, WaitReason(waiting_for))
-
-
-def _as_queued(message: MessageRecord) -> QueuedMessage:
-    return QueuedMessage(
-        message.id,
-        message.uid,
-        message.msisdn,
-        message.text,
-        message.part_count,
-        MessageClass(message.message_class),
-        message.created_at,
-        message.batch_id,
-        message.only_phone_id,
-        message.only_sim_id,
-        message.expires_at,
-        0,
-    )
 
 
 def _as_chosen(session: Session, message: MessageRecord) -> choice.QueuedMessage:

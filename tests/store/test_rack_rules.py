@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from device_drivers.base import JournalAnswer, JournalWord
 from host_controller.errors import ConfigError, ControllerError, UnknownTargetError
 from host_controller.events import Bells
 from host_controller.messaging import attempts, rack_ledgers, rack_rules, recipients
@@ -19,6 +20,7 @@ from host_controller.messaging.attempts import Claim, Sender, Verdict
 from host_controller.messaging.board import Board
 from host_controller.messaging.dispatcher import build_dispatcher
 from host_controller.messaging.holds import HoldKind, Holds, Scope, active_holds, release
+from host_controller.messaging.reconciler import Reconciler
 from host_controller.messaging.submit import Accepted, Draft, submit
 from host_controller.rule_settings import PrefixSettings, RepeatSettings, SpendSettings
 from host_controller.rules.choice import SimView
@@ -257,6 +259,30 @@ def test_what_was_uncounted_in_vain_counts_again(store, case):
     with pytest.raises(UnknownTargetError):
         store.write(in_vain)
     assert isinstance(lane.send(messages[2]), Wait)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_the_journal_says_did_not_leave_counts_no_more_and_no_history_is_read(store, case, loads):
+    lane = Lane(store, CASES[case][0])
+    messages = [lane.submit() for _ in range(4)]
+    claims = [lane.send(message_id) for message_id in messages[:2]]
+    phone = _Phone({claims[1].wire_id: JournalAnswer(JournalWord.REFUSED, None)})
+    reconciler = Reconciler(store, lane.rules, lane.settings.messages, Timings(), lambda: NOON + MINUTE, "test")
+    assert reconciler.settle_doubts(phone, 1) == 1
+    lane.dispatcher.queue.forget()
+    assert not isinstance(lane.send(messages[2]), Wait)
+    assert isinstance(lane.send(messages[3]), Wait)
+    assert loads == [NOON]
+
+
+class _Phone:
+    """One that only answers for its journal."""
+
+    def __init__(self, answers):
+        self.answers = answers
+
+    def revoke(self, wire_id):
+        return self.answers.get(wire_id, JournalAnswer(JournalWord.BEGUN, None))
 
 
 @pytest.mark.parametrize("restarts", [False, True])

@@ -13,7 +13,7 @@ from host_controller.messaging.submit import Accepted, Draft, submit
 from host_controller.messaging.unroutable import Unroutable
 from host_controller.rules.classes import MessageClass
 from host_controller.rules.sticky import SimMode
-from host_controller.settings import load_settings
+from host_controller.settings import Settings, load_settings
 from host_controller.store.models import BatchRecord, MessageEvent, MessageRecord, PhoneRecord, SimRecord
 from host_controller.store.store import Store
 
@@ -116,9 +116,7 @@ def test_more_parts_than_a_sim_ever_lets_through(send, add_phone):
 def test_more_parts_than_the_cap_of_its_number_ever_lets_through(add_phone, store):
     add_phone()
     caps = {"+42077": {"parts_per_hour": 3, "parts_per_day": 2}, "+4207771": {"parts_per_hour": 9}, "+421": {}}
-    capped = SETTINGS.__class__(
-        messages=SETTINGS.messages, prefix_caps=load_settings(None, {"prefix_caps": caps}).prefix_caps
-    )
+    capped = Settings(messages=SETTINGS.messages, prefix_caps=load_settings(None, {"prefix_caps": caps}).prefix_caps)
 
     def put_in(number, parts, rack):
         draft = Draft(number, "x" * 150 * parts)
