@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from device_drivers.base import SentRow
 from host_controller.messaging.queue import QueuedMessage
-from host_controller.messaging.transitions import change_state, note_event
+from host_controller.messaging.transitions import change_state, note_event, queue_again
 from host_controller.rules.states import (
     OPEN_ATTEMPTS,
     TRANSITIONS,
@@ -149,7 +149,7 @@ class Verdict:
 
 
 def settle_not_sent(session: Session, attempt_id: int, verdict: Verdict, timings: Timings) -> None:
-    """Nothing left the phone: give the parts back and queue the message again.
+    """Nothing left the phone: give the parts back and queue the message again, unless its batch was cancelled.
 
     The first two times at once, for any phone; from then on later and later, so that a message whose own fault it is
     holds up nobody. What the framework refused waits from the first time, and fails after `MAX_REJECTIONS`.
@@ -171,8 +171,9 @@ def settle_not_sent(session: Session, attempt_id: int, verdict: Verdict, timings
             failure=failure,
         )
         return
-    change_state(session, message, MessageState.QUEUED, now=verdict.now, actor=verdict.actor, reason=verdict.reason)
     message.sim_id = None
+    if not queue_again(session, message, now=verdict.now, actor=verdict.actor, reason=verdict.reason):
+        return
     tries = max(rejections, _count_not_sent(session, message.id) - _FREE_TRIES)
     if tries > 0:
         message.not_before = verdict.now + timedelta(seconds=timings.retry_after_s(tries))

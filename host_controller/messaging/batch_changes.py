@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from host_controller.errors import InvalidWindowError
 from host_controller.messaging.batches import get_record
 from host_controller.messaging.submit import default_ttl
-from host_controller.messaging.transitions import end_queued, is_idle
+from host_controller.messaging.transitions import end_queued, is_idle, note_many
 from host_controller.rules.classes import MessageClass
 from host_controller.rules.lifetime import Window, check_window
 from host_controller.rules.states import FailureCode, MessageState
@@ -64,11 +64,13 @@ def change_window(
 def cancel_batch(store: Store, name: str, *, now: datetime, actor: str, reason: str) -> int:
     """Cancel what is queued of a batch, some at a time, so that others get to write between; give how many.
 
-    Raises UnknownBatchError.
+    What a phone has in its hands, or may have sent, is cancelled later, where it turns out not to have left. Raises
+    UnknownBatchError.
     """
 
     def work(session: Session) -> int:
         record = get_record(session, name)
+        _withdraw(session, record.id, now=now, actor=actor, reason=reason)
         query = select(MessageRecord.id).where(is_idle(), MessageRecord.batch_id == record.id).limit(_CHUNK)
         return end_queued(
             session,
@@ -84,6 +86,21 @@ def cancel_batch(store: Store, name: str, *, now: datetime, actor: str, reason: 
     while ended := store.write(work):
         cancelled += ended
     return cancelled
+
+
+def _withdraw(session: Session, batch_id: int, *, now: datetime, actor: str, reason: str) -> None:
+    """Mark what cannot be cancelled yet, so that it is not queued again."""
+    for state in (MessageState.SUBMITTING, MessageState.UNKNOWN):
+        is_one = and_(MessageRecord.batch_id == batch_id, MessageRecord.state == state)
+        marked = session.scalars(
+            update(MessageRecord)
+            .where(is_one, MessageRecord.withdrawn.is_(False))
+            .values(withdrawn=True)
+            .returning(MessageRecord.id)
+            .execution_options(synchronize_session=False)
+        ).all()
+        words = f"its batch was cancelled, it is too where it did not leave: {reason}"
+        note_many(session, marked, state, now=now, actor=actor, reason=words)
 
 
 def _move(

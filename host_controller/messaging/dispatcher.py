@@ -53,9 +53,14 @@ class Dispatcher:
         return self.pulse.ramp()
 
     def forget(self) -> None:
-        """What is in memory may be wrong: something that was written was taken back. From any thread."""
+        """What is in memory may be wrong. From any thread."""
         self.queue.forget()
         self.rules.forget()
+
+    def rolled_back(self) -> None:
+        """The writer took back what it had done; called in its thread."""
+        self.queue.forget()
+        self.rules.rolled_back()
 
     def usual_wait(self) -> WaitReason | None:
         """What a message for any SIM waits for, as the lanes last said; None where one of them would take it."""
@@ -71,8 +76,6 @@ class Dispatcher:
     def hold_rack(self, words: str, now: datetime) -> Wait:
         """The fuse for money has blown: nothing goes until a person lets it."""
         self.holds.change(lambda session: hold(session, Scope.RACK, None, HoldKind.FUSE, words, now, _ACTOR))
-        # Once it is released, what was spent before counts no more: that is read from the record.
-        self.rules.forget()
         _log.error("the rack is held: %s", words)
         return Wait(None, WaitReason.SPEND_FUSE)
 
@@ -86,8 +89,9 @@ def build_dispatcher(
     elapsed_s: Callable[[], float] = time.monotonic,
 ) -> Dispatcher:
     """Put together what the lanes of a store share. `elapsed_s` is a monotonic clock."""
-    queue, rules, board = Queue(bells), RackRules(settings, clock), Board(clock())
+    queue, rules, board = Queue(bells), RackRules(settings), Board(clock())
     workload, pulse = Workload(store, queue, board, clock, elapsed_s), Pulse(store, settings, rules.opens_at)
     dispatcher = Dispatcher(queue, holds, rules, board, workload, pulse, sticky_rule(settings.sticky))
-    store.on_rollback(dispatcher.forget)
+    store.on_begin(rules.began)
+    store.on_rollback(dispatcher.rolled_back)
     return dispatcher

@@ -87,5 +87,6 @@ def _close(
     failure = FailureCode.ASSUMED if new is MessageState.FAILED else None
     change_state(session, message, new, now=now, actor=actor, reason=reason, failure=failure)
     if new is MessageState.QUEUED:
+        message.withdrawn = False
         # Whoever sends it once more wants it to go: an end that has passed meanwhile would expire it at once.
         message.sim_id = message.not_before = message.waiting_for = message.expires_at = None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.orm import Session
 
@@ -26,6 +26,12 @@ _log = logging.getLogger(__name__)
 _WRITTEN_EVERY = timedelta(minutes=5)
 # A restart, an upgrade, or a reboot of the host with all its phones takes less: after those nothing is slowed.
 RAMP_AFTER = timedelta(hours=1)
+# Clocks of lanes, and a clock that is set right by a little, are not worth a word.
+_IS_BACK_AFTER = timedelta(minutes=5)
+# A clock that is behind is believed after so long: after a boot it may be so until the network has told the time.
+_BELIEVED_AFTER = timedelta(minutes=15)
+# No clock is right that shows an earlier time: a host without a battery begins in 1970.
+_EARLIEST = datetime(2026, 1, 1, tzinfo=UTC)
 _ROW = 1
 
 
@@ -49,6 +55,7 @@ class Pulse:
             self._ramp = self._ramp_after(last)
         marks = [after for after in (self._stale_after, self._ramp_lasts and RAMP_AFTER) if after]
         self._shortest = min(marks, default=timedelta.max)
+        self._behind_since: datetime | None = None
 
     def ramp(self) -> Ramp:
         """What slows the SIMs since the last outage, or did."""
@@ -61,6 +68,7 @@ class Pulse:
         queue, must be looked at again. Nobody gets by before that is done. Raises StoreError then: nothing may be sent
         yet.
         """
+        self._look_back(now)
         was_late = self._is_late(now)
         if not was_late:
             if self._able_at is None or now > self._able_at:
@@ -72,6 +80,22 @@ class Pulse:
             if self._is_late(now) or not is_noted:
                 self._take_note(now)
         return was_late
+
+    def _look_back(self, now: datetime) -> None:
+        """Take the sign for one of a clock that was ahead, where the clock has been behind it for long.
+
+        It would hide every outage until its time comes.
+        """
+        able_at = self._able_at
+        if able_at is None or able_at - now <= _IS_BACK_AFTER:
+            self._behind_since = None
+            return
+        with self._lock:
+            if self._behind_since is None or now < self._behind_since:
+                self._behind_since = now
+            elif now - self._behind_since >= _BELIEVED_AFTER and now >= _EARLIEST:
+                _log.warning("the clock was set back from %s; outages are told by what it shows now", able_at)
+                self._able_at, self._written_at, self._behind_since = now, None, None
 
     def _is_late(self, now: datetime) -> bool:
         return self._able_at is not None and now - self._able_at >= self._shortest
@@ -121,6 +145,6 @@ def _write(session: Session, now: datetime, outage: Outage | None) -> None:
     if record is None:
         record = RackRecord(id=_ROW, able_at=now)
         session.add(record)
-    record.able_at = max(record.able_at, now)
+    record.able_at = now
     if outage is not None:
         record.outage_since, record.outage_until = outage.since, outage.until

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,12 +14,15 @@ from host_controller.fleet.phone_filter import FILTER_FIELDS
 from host_controller.fleet.sim_limits import limits_of, rack_sim
 from host_controller.rules.choice import QueuedMessage, SimView, never
 from host_controller.rules.classes import MessageClass
+from host_controller.rules.configured import prefix_caps
 from host_controller.rules.limits import Reserve
+from host_controller.rules.prefixes import PrefixTable
 from host_controller.rules.quiet_hours import region_of
 from host_controller.rules.recipient_filter import EVERYBODY, Facts, Node, parse_filter
 from host_controller.rules.waiting import NeverReason
 from host_controller.settings import Settings
 from host_controller.store.models import PhoneRecord, SimRecord
+from host_controller.text.msisdn import Msisdn
 
 NEVER_WORDS = {
     NeverReason.NO_SUCH_PHONE: "the phone that it must leave from is not in the rack",
@@ -27,8 +30,8 @@ NEVER_WORDS = {
     NeverReason.CONTRADICTION: "the SIM that it must leave from is not in the phone that it must leave from",
     NeverReason.NO_MATCH: "the recipient filter of every phone that it may leave from is against its recipient; see"
     " `smsrack phones filter`",
-    NeverReason.TOO_LONG: "it has more parts than any SIM that it may leave from ever sends of its class; see"
-    " `smsrack phones limit`",
+    NeverReason.TOO_LONG: "it has more parts than any SIM that it may leave from ever sends of its class, or than the"
+    " cap of its number ever lets through; see `smsrack phones limit` and `prefix_caps`",
 }
 # Whether a message could ever go does not depend on its age.
 _NO_TIME = datetime.min.replace(tzinfo=UTC)
@@ -38,7 +41,7 @@ _NO_TIME = datetime.min.replace(tzinfo=UTC)
 class Letter:
     """A message, as far as it matters who could take it."""
 
-    msisdn: str
+    msisdn: str = field(repr=False)
     message_class: MessageClass
     parts: int
     only_phone_id: int | None = None
@@ -65,12 +68,17 @@ class Reach:
         self._session = session
         self._settings = settings
         self._absent = absent
+        caps = {prefix: cap.most_parts for prefix, cap in prefix_caps(settings.prefix_caps).items()}
+        self._caps = PrefixTable(caps) if caps else None
+        self._least_cap = min((parts for parts in caps.values() if parts is not None), default=None)
         self._sims: list[SimView] | None = None
         self._kind_views: list[SimView] | None = None
         self._rooms: tuple[bool, int | None] | None = None
 
     def never(self, letter: Letter) -> NeverReason | None:
         """Say why none of the SIMs could ever take a message; None where one could, or will when a phone comes."""
+        if self._is_over_cap(letter):
+            return NeverReason.TOO_LONG
         is_bound = letter.only_phone_id is not None or letter.only_sim_id is not None
         if not is_bound and self.takes_all(letter.message_class, letter.parts):
             return None
@@ -83,7 +91,9 @@ class Reach:
         return found.reason if found else None
 
     def takes_all(self, message_class: MessageClass, parts: int) -> bool:
-        """Say by one small question whether no filter, and no limit of any SIM, can ever be against such a message."""
+        """Say by one small question whether no filter, and no limit or cap, can ever be against such a message."""
+        if self._least_cap is not None and parts > self._least_cap:
+            return False
         if self._rooms is None:
             filters, *least = self._session.connection().execute(_ROOMS[self._absent]).one()
             self._rooms = filters > 0, min((cap for cap in least if cap is not None), default=None)
@@ -101,6 +111,10 @@ class Reach:
             filters = {phone.id: filter_of(phone) for phone in {record.phone for record in records}}
             self._sims = [_view(record, filters[record.phone_id], self._settings) for record in records]
         return self._sims
+
+    def _is_over_cap(self, letter: Letter) -> bool:
+        found = self._caps.longest(Msisdn(letter.msisdn)) if self._caps else None
+        return found is not None and found[1] is not None and letter.parts > found[1]
 
     def _kinds(self) -> list[SimView]:
         """One SIM of each kind: to a message for any SIM a hundred equal ones are one."""

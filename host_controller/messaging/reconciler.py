@@ -17,7 +17,8 @@ from device_drivers.failpoints import failpoint
 from host_controller.fleet.phone import Enrolled
 from host_controller.messaging import attempts, unproven
 from host_controller.messaging.attempts import Verdict
-from host_controller.messaging.transitions import change_state
+from host_controller.messaging.rack_rules import RackRules
+from host_controller.messaging.transitions import queue_again
 from host_controller.messaging.unproven import UnprovenAttempt
 from host_controller.rules.states import AttemptState, Evidence, MessageState
 from host_controller.rules.timings import Timings
@@ -32,9 +33,16 @@ class Reconciler:
     """Asks one phone, from one thread, about the attempts that an earlier session left open."""
 
     def __init__(
-        self, store: Store, settings: MessageSettings, timings: Timings, clock: Callable[[], datetime], actor: str
+        self,
+        store: Store,
+        rules: RackRules,
+        settings: MessageSettings,
+        timings: Timings,
+        clock: Callable[[], datetime],
+        actor: str,
     ) -> None:
         self._store = store
+        self._rules = rules
         self._settings = settings
         self._timings = timings
         self._clock = clock
@@ -78,8 +86,13 @@ class Reconciler:
         _log.info("attempt %s is settled by the phone's journal: %s", attempt.attempt_id, reason)
         verdict = Verdict(self._clock(), self._actor, reason, evidence)
         self.freed += 1
+
+        def work(session: Session) -> None:
+            attempts.settle_not_sent(session, attempt.attempt_id, verdict, self._timings)
+            self._rules.take_back_attempt(session, attempt.attempt_id)
+
         failpoint("doubt.before")
-        self._store.write(lambda session: attempts.settle_not_sent(session, attempt.attempt_id, verdict, self._timings))
+        self._store.write(work)
         failpoint("doubt.after")
         return True
 
@@ -100,10 +113,7 @@ class Reconciler:
         if message.state != MessageState.UNKNOWN:
             return False  # somebody has settled it meanwhile
         reason = "the phone has restarted and knows nothing of it; sent again by the rule for unknown messages"
-        change_state(
-            session, message, MessageState.QUEUED, now=self._clock(), actor=self._settings.on_unknown, reason=reason
-        )
-        return True
+        return queue_again(session, message, now=self._clock(), actor=self._settings.on_unknown, reason=reason)
 
 
 def _was_not_begun(attempt: UnprovenAttempt, answer: JournalAnswer) -> bool:

@@ -151,7 +151,7 @@ class Sending:
         """Attempts turned out to have sent nothing: what is in memory is taken from the record again."""
         self._choice.recount(self._clock())
         self._hands.forget()
-        self._shared.forget()
+        self._shared.queue.forget()
 
     def _hand_over(self, driver: PhoneDriver, claim: Claim, sim: RackSim, parts: Sequence[str]) -> SubmitReceipt:
         try:

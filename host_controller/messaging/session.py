@@ -86,7 +86,12 @@ class PhoneSession:
         self._enrolled = enrolled
         self._note_clock(phone_clock_ms)
         self._reconciler = Reconciler(
-            services.store, services.settings.messages, services.timings, services.clock, actor
+            services.store,
+            services.dispatcher.rules,
+            services.settings.messages,
+            services.timings,
+            services.clock,
+            actor,
         )
         self._journal_care = JournalCare(services.store, services.clock, actor)
         self._next_journal_care_s = 0.0
@@ -169,6 +174,8 @@ class PhoneSession:
             self._reconciler.settle_doubts(driver, enrolled.phone_id)
         finally:
             # Also where a later answer fails: what was settled until then is asked for never again.
+            if was_asked:
+                self._services.dispatcher.rules.forget()
             if was_asked or self._reconciler.freed != freed_before:
                 self._tell_freed()
         self._has_doubts = False

@@ -39,6 +39,16 @@ def change_state(
     session.add(event)
 
 
+def queue_again(session: Session, message: MessageRecord, *, now: datetime, actor: str, reason: str) -> bool:
+    """Queue a message that did not leave once more; cancel it where its batch was cancelled meanwhile: False then."""
+    change_state(session, message, MessageState.QUEUED, now=now, actor=actor, reason=reason)
+    if not message.withdrawn:
+        return True
+    why, failure = "its batch was cancelled meanwhile", FailureCode.WITHDRAWN
+    change_state(session, message, MessageState.CANCELLED, now=now, actor=actor, reason=why, failure=failure)
+    return False
+
+
 def note_event(session: Session, message: MessageRecord, *, now: datetime, actor: str, reason: str) -> None:
     """Note something about a message that does not change its state."""
     event = MessageEvent(

@@ -16,8 +16,7 @@ from host_controller.fleet.phone import PhoneView
 from host_controller.fleet.rack import Rack
 from host_controller.messaging import recipients
 from host_controller.messaging.dispatcher import Dispatcher
-from host_controller.messaging.queue import QueuedMessage
-from host_controller.messaging.rack_rules import RackRules
+from host_controller.messaging.rack_rules import RackRules, as_queued
 from host_controller.messaging.reach import NEVER_WORDS, facts_of
 from host_controller.messaging.standings import Standing, Standings
 from host_controller.messaging.turn import ahead_of, forecast
@@ -67,7 +66,7 @@ class Explanation:
     running: bool
     """Whether a daemon runs."""
     reason: WaitReason | None
-    """None where nothing holds it: it goes when its turn comes; also where it waits no more."""
+    """None where nothing holds it: it goes when its turn comes; also where it waits no more, or nobody can tell."""
     until: datetime | None
     """When what holds it ends; None where nobody can tell."""
     words: str
@@ -122,7 +121,10 @@ class Why:
             restored=message.restored, waiting_for=message.waiting_for, not_before=message.not_before, now=now
         )
         paused = Wait(None, WaitReason.BATCH_PAUSED) if standings.batch_hold(message.batch_id) else None
-        held = row or paused or self._rules_say(session, message, now)
+        try:
+            held = row or paused or self._rules_say(session, message, now)
+        except StoreError as error:
+            return self._answer(message, None, f"what the rack's rules say of it cannot be told now: {error}")
         if held is None:
             return self._by_sims(session, message, standings, now)
         words = held_words(session, self._settings, message, held.reason, now)
@@ -203,16 +205,13 @@ class Why:
         return SimLine(standing.sim.sim_id, standing.phone, standing.slot_index, reason, until, words)
 
     def _rules_say(self, session: Session, message: MessageRecord, now: datetime) -> Wait | None:
-        """What the rules of the whole rack say, where no lane has asked them yet."""
-        asked = _as_queued(message)
+        """What the rules of the whole rack say, where no lane has asked them yet. Raises StoreError."""
+        asked = as_queued(message)
         if self._dispatcher is None:
-            return RackRules(self._settings, self._clock).would_hold(session, asked, now)
+            return RackRules(self._settings).would_hold(session, asked, now)
         rules = self._dispatcher.rules
-        try:
-            # They are the writer's: nobody else may look into what it counts.
-            return self._store.write(lambda writing: rules.would_hold(writing, asked, now))
-        except StoreError:
-            return None
+        # They are the writer's: nobody else may look into what it counts.
+        return self._store.write(lambda writing: rules.would_hold(writing, asked, self._clock()))
 
 
 def on_record(*, restored: bool, waiting_for: str | None, not_before: datetime | None, now: datetime) -> Wait | None:
@@ -222,23 +221,6 @@ def on_record(*, restored: bool, waiting_for: str | None, not_before: datetime |
     if waiting_for is None or (not_before is not None and not_before <= now):
         return None
     return Wait(not_before, WaitReason(waiting_for))
-
-
-def _as_queued(message: MessageRecord) -> QueuedMessage:
-    return QueuedMessage(
-        message.id,
-        message.uid,
-        message.msisdn,
-        message.text,
-        message.part_count,
-        MessageClass(message.message_class),
-        message.created_at,
-        message.batch_id,
-        message.only_phone_id,
-        message.only_sim_id,
-        message.expires_at,
-        0,
-    )
 
 
 def _as_chosen(session: Session, message: MessageRecord) -> choice.QueuedMessage:

@@ -29,6 +29,8 @@ from host_controller.store.models import (
 
 # Where phones have filters, so many of the oldest messages are held against them.
 _FILTERED = 2000
+# So long a queue waits for the same with some messages more or less.
+_LONG = 5000
 _LEAST_KEPT = timedelta(seconds=5)
 # Messages of one class, batch and country wait alike: one of each kind is asked, of so many kinds at most.
 _KINDS = 40
@@ -69,8 +71,11 @@ class QueueWhy:
         if not queued:
             return ()
         kept = self._kept
-        if kept and kept[2] == queued and timedelta() <= now - kept[0] < kept[1]:
-            return kept[3]
+        if kept:
+            at, lasts, count, groups = kept
+            is_alike = queued == count or (count > _LONG and queued > _LONG)
+            if is_alike and timedelta() <= now - at < lasts:
+                return groups
         began_s = time.monotonic()
         groups = groups_of(why, session)
         took = timedelta(seconds=time.monotonic() - began_s)

@@ -30,8 +30,8 @@ class QueuedMessage:
     message_class: MessageClass
     created_at: datetime
     parts: int
-    recipient: str
-    facts: Facts = field(default_factory=dict)
+    recipient: str = field(repr=False)
+    facts: Facts = field(default_factory=dict, repr=False)
     """What is known of the recipient."""
     only_phone_id: int | None = None
     only_sim_ids: frozenset[int] | None = None

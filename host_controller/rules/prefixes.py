@@ -45,6 +45,11 @@ class PrefixCap:
     parts_per_hour: int | None = None
     parts_per_day: int | None = None
 
+    @property
+    def most_parts(self) -> int | None:
+        """How many parts the longest message may have that ever goes; None for any."""
+        return min((cap for cap in (self.parts_per_hour, self.parts_per_day) if cap is not None), default=None)
+
 
 @dataclass(frozen=True, slots=True)
 class PrefixUse:
@@ -63,11 +68,15 @@ class PrefixLedger:
         self._zone = zone
         self._counts = {prefix: (SlidingUses(), DayBook(zone, 1, recipients=False)) for prefix in caps}
         for use in sorted(uses, key=lambda use: use.at):
-            self._count(use, forget=False)
+            self.recall(use)
 
     def note(self, use: PrefixUse) -> None:
         """Count a message that goes out now."""
         self._count(use, forget=True)
+
+    def recall(self, use: PrefixUse) -> None:
+        """Count a message that is on record."""
+        self._count(use, forget=False)
 
     def take_back(self, use: PrefixUse) -> None:
         """Uncount a message that certainly did not leave."""

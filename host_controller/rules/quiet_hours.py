@@ -79,18 +79,6 @@ class Place:
     zones: tuple[ZoneInfo, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class MessageWindow:
-    """Between which times the sender wants it to go."""
-
-    not_before: datetime | None = None
-    not_after: datetime | None = None
-
-    def is_over(self, at: datetime) -> bool:
-        """Say whether it is, or will be, too late by then."""
-        return self.not_after is not None and at >= self.not_after
-
-
 @lru_cache(maxsize=65_536)
 def place_of(msisdn: Msisdn, home_zone: ZoneInfo) -> Place:
     """The country of a number and every zone it may be in; `home_zone` where no zone is known.
@@ -109,20 +97,14 @@ def region_of(e164: str) -> str:
     return phonenumbers.region_code_for_number(phonenumbers.parse(e164)) or ""
 
 
-def next_moment(
-    rules: QuietRules, message_class: MessageClass, place: Place, window: MessageWindow, now: datetime
-) -> Wait | None:
-    """Say what holds a message, by its own window and by the hours of its recipient; None where it may go now.
+def next_moment(rules: QuietRules, message_class: MessageClass, place: Place, now: datetime) -> Wait | None:
+    """Say what holds a message by the hours of its recipient; None where it may go now.
 
-    The time may lie after the end of the window (see `is_over`); it is None where the hours never open.
+    No time where the hours never open.
     """
-    now = at = now.astimezone(UTC)
-    if window.not_before is not None and window.not_before > now:
-        at = window.not_before.astimezone(UTC)
-    open_at = _next_open(rules, message_class, place, at)
-    if open_at == now:
-        return None
-    return Wait(open_at, WaitReason.NOT_BEFORE if open_at == at else WaitReason.QUIET_HOURS)
+    now = now.astimezone(UTC)
+    open_at = _next_open(rules, message_class, place, now)
+    return None if open_at == now else Wait(open_at, WaitReason.QUIET_HOURS)
 
 
 def _next_open(rules: QuietRules, message_class: MessageClass, place: Place, now: datetime) -> datetime | None:

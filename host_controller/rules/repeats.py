@@ -40,7 +40,7 @@ class Handed:
 
     at: datetime
     message_class: MessageClass
-    recipient: str
+    recipient: str = field(repr=False)
     text_key: bytes
 
 
@@ -60,14 +60,15 @@ class RepeatLedger:
         self._recipients = _Times(_HOUR)
         self._texts = _Times(limits.same_text_within)
         for one in sorted(handed, key=lambda one: one.at):
-            self.note(one)
+            self.recall(one)
 
     def note(self, handed: Handed) -> None:
-        """Count a message."""
-        at = handed.at.astimezone(UTC)
-        self._recipients.add(handed.recipient, at)
-        if self.limits.same_text.get(handed.message_class) is not None:
-            self._texts.add(handed.text_key, at)
+        """Count a message that goes out now."""
+        self._count(handed, forget=True)
+
+    def recall(self, handed: Handed) -> None:
+        """Count a message that is on record."""
+        self._count(handed, forget=False)
 
     def take_back(self, handed: Handed) -> None:
         """Uncount a message that certainly did not leave."""
@@ -87,6 +88,12 @@ class RepeatLedger:
             )
         )
 
+    def _count(self, handed: Handed, *, forget: bool) -> None:
+        at = handed.at.astimezone(UTC)
+        self._recipients.add(handed.recipient, at, forget=forget)
+        if self.limits.same_text.get(handed.message_class) is not None:
+            self._texts.add(handed.text_key, at, forget=forget)
+
     def start(self, now: datetime) -> datetime:
         """How far back the rows must reach."""
         return now.astimezone(UTC) - max(_HOUR, self.limits.same_text_within)
@@ -100,9 +107,12 @@ class _Times:
         self._times: dict[str | bytes, list[datetime]] = {}
         self._until_sweep = _SWEEP_EVERY
 
-    def add(self, key: str | bytes, at: datetime) -> None:
+    def add(self, key: str | bytes, at: datetime, *, forget: bool) -> None:
         times = self._times.setdefault(key, [])
         insort(times, at)
+        # A row on record may come from a clock that was ahead.
+        if not forget:
+            return
         del times[: bisect_right(times, at - self._span)]
         self._until_sweep -= 1
         if self._until_sweep <= 0:

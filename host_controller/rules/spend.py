@@ -60,20 +60,24 @@ class Blown:
 class SpendFuse:
     """What was spent, and whether the fuse has blown. Not for several threads.
 
-    After a restart it is built from the rows since the last release, and from the stop that was recorded, if any.
+    After a restart, and after a release, it is built from the rows since the last release.
     """
 
-    def __init__(self, limit: SpendLimit, uses: Iterable[PrefixUse] = (), *, blown: Blown | None = None) -> None:
+    def __init__(self, limit: SpendLimit, uses: Iterable[PrefixUse] = ()) -> None:
         self.limit = limit
-        self.blown = blown
+        self.blown: Blown | None = None
         self._micros = SlidingUses()
         for use in sorted(uses, key=lambda use: use.at):
-            self._count(use)
+            self.recall(use)
 
     def note(self, use: PrefixUse) -> None:
         """Count what a message costs that goes out now."""
-        self._count(use)
+        self.recall(use)
         self._micros.forget(use.at - self.limit.within)
+
+    def recall(self, use: PrefixUse) -> None:
+        """Count what a message has cost that is on record."""
+        self._micros.add(use.at.astimezone(UTC), 0, _in_micros(self.limit.cost(use.msisdn, use.parts)))
 
     def take_back(self, use: PrefixUse) -> None:
         """Uncount a message that certainly did not leave."""
@@ -97,14 +101,6 @@ class SpendFuse:
         if self.blown is None and self.spent(now) + self.limit.cost(msisdn, parts) <= self.limit.limit:
             return None
         return Wait(None, WaitReason.SPEND_FUSE)
-
-    def release(self) -> None:
-        """Begin to count anew: a person has looked at it."""
-        self.blown = None
-        self._micros = SlidingUses()
-
-    def _count(self, use: PrefixUse) -> None:
-        self._micros.add(use.at.astimezone(UTC), 0, _in_micros(self.limit.cost(use.msisdn, use.parts)))
 
 
 def _in_micros(cost: Decimal) -> int:

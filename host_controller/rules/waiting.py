@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-
-# Two rules that close in turn could be asked for ever; a year of days is as far as any of them looks.
-_MOST_ROUNDS = 800
 
 
 class WaitReason(StrEnum):
@@ -78,7 +75,7 @@ class NeverReason(StrEnum):
     NO_MATCH = "no_match"
     """The filter of every phone that it may leave from is against its recipient."""
     TOO_LONG = "too_long"
-    """It has more parts than any SIM that it may leave from is ever allowed at once."""
+    """It has more parts than any SIM that it may leave from, or the cap of its number, ever allows at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,20 +104,3 @@ def shortest(waits: Iterable[Wait]) -> Wait | None:
         if found is None or (wait.until is not None and (found.until is None or wait.until < found.until)):
             found = wait
     return found
-
-
-def settled(rules: Sequence[Callable[[datetime], Wait | None]], now: datetime) -> Wait | None:
-    """The first moment at which every rule allows it, and the rule that was last to; None where it may go now.
-
-    Each rule is asked what holds it at a moment and until when, and must hold it for all of that time. Rules that
-    open and close (quiet hours) are asked again at the moment that another one gives. No time where one of them has
-    none, or where they do not come together.
-    """
-    found: Wait | None = None
-    for _ in range(_MOST_ROUNDS):
-        at = now if found is None or found.until is None else found.until
-        wait = longest(rule(at) for rule in rules)
-        if wait is None or wait.until is None:
-            return wait or found
-        found = wait
-    return Wait(None, found.reason) if found else None

@@ -251,6 +251,7 @@ class MessageRecord(Base):
     waiting_for: Mapped[str | None] = mapped_column(String(16))
     expires_at: Mapped[datetime | None]
     restored: Mapped[bool] = mapped_column(default=False)
+    withdrawn: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime]
     changed_at: Mapped[datetime]
     sim: Mapped[SimRecord | None] = relationship(foreign_keys=[sim_id])

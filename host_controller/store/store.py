@@ -10,7 +10,7 @@ from typing import TypeVar
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
-from sqlalchemy import Connection
+from sqlalchemy import Connection, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
@@ -37,6 +37,7 @@ class Store:
             self._engine = open_sqlite(database, busy_limit_s)
         else:
             self._engine = open_postgresql(database, busy_limit_s)
+        self._on_begin: list[Callable[[], None]] = []
         self._writer = Writer(self._connect_writer, busy_limit_s)
         try:
             self._migrate()
@@ -72,6 +73,13 @@ class Store:
         """
         self._writer.on_rollback(call)
 
+    def on_begin(self, call: Callable[[], None]) -> None:
+        """Have `call` called, from the writer's thread, whenever it begins a transaction.
+
+        What was done before then is on disk, unless a call of `on_rollback` came in between.
+        """
+        self._on_begin.append(call)
+
     @property
     def trouble(self) -> str | None:
         """Why nothing can be written any more, None where it can."""
@@ -89,7 +97,12 @@ class Store:
         except BaseException:
             connection.invalidate()  # in the pool it would keep the lock that it may have
             raise
+        event.listen(connection, "begin", self._tell_of_begin)
         return connection
+
+    def _tell_of_begin(self, _: Connection) -> None:
+        for call in self._on_begin:
+            call()
 
     def _migrate(self) -> None:
         config = Config()

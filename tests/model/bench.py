@@ -232,6 +232,8 @@ class LaneSteps:
             return None
         if self.has_doubts:
             was_asked = self._journal_care.look_for_restored(self.phone, self.enrolled, self._phone_clock.phone_ms)
+            if was_asked:
+                self._bench.dispatcher.rules.forget()
             if self._reconciler.settle_doubts(self.phone, self.enrolled.phone_id) or was_asked:
                 self._sending.recount()
             self.has_doubts = False
@@ -253,7 +255,9 @@ class LaneSteps:
             lambda session: save_arrival(session, arrival, _NEW_SIMS, now=bench.clock(), actor="lane")
         )
         self._phone_clock = ClockReading.at(clock_ms, bench.clock())
-        self._reconciler = Reconciler(bench.store, SETTINGS.messages, TIMINGS, bench.clock, "lane")
+        self._reconciler = Reconciler(
+            bench.store, bench.dispatcher.rules, SETTINGS.messages, TIMINGS, bench.clock, "lane"
+        )
         self._journal_care = JournalCare(bench.store, bench.clock, "lane")
         hands = Hands(
             bench.store,

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import update
 
 from device_drivers.base import SendGuard, Sim
+from host_controller.errors import StoreBusyError
 from host_controller.fleet.enrolment import stop_sim
 from host_controller.fleet.phone import Enrolled, PhoneStatus
 from host_controller.messaging.attempts import Sender, Verdict, claim, settle_not_sent
@@ -415,6 +416,27 @@ def test_without_a_daemon_the_record_speaks(scene):
     rack.wait_settled()
     assert offline.of_message(message_id).words == "it waits no more: it is sent"
     assert offline.of_message(99) is None
+
+
+def test_what_cannot_be_told_now_says_so(scene):
+    scene.start(scene.phone())
+    scene.pause()
+    (message_id,) = scene.queue(Draft(BEA, "Ahoj"))
+    rack = scene.rack
+    why = Why(_Busy(rack.store), rack.settings, rack.rack, rack.dispatcher, utc_now)
+    found = why.of_message(message_id)
+    assert (found.reason, found.expected_at, found.ahead) == (None, None, None)
+    assert found.words == "what the rack's rules say of it cannot be told now: the database is busy"
+
+
+class _Busy:
+    """A store that is read and does not get to write."""
+
+    def __init__(self, store):
+        self.reading = store.reading
+
+    def write(self, _work):
+        raise StoreBusyError("the database is busy")
 
 
 def test_asking_blows_no_fuse(scene):

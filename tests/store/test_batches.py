@@ -18,14 +18,18 @@ from host_controller.errors import (
     InvalidWindowError,
     UnknownBatchError,
 )
-from host_controller.messaging import batch_changes
+from host_controller.messaging import attempts, batch_changes
+from host_controller.messaging.attempts import Sender, Verdict
 from host_controller.messaging.batch_changes import cancel_batch, change_window
 from host_controller.messaging.batches import BatchDraft, get_batch, list_batches, make_batch
+from host_controller.messaging.judgement import Settlement, settle
+from host_controller.messaging.queue import QueuedMessage
 from host_controller.messaging.submit import Accepted, Draft, submit
 from host_controller.rules.classes import MessageClass
 from host_controller.rules.lifetime import Window
-from host_controller.rules.states import MessageState
+from host_controller.rules.states import Evidence, MessageState
 from host_controller.rules.sticky import SimMode
+from host_controller.rules.timings import Timings
 from host_controller.settings import MessageSettings
 from host_controller.store.models import (
     AttemptRecord,
@@ -410,6 +414,70 @@ def test_a_batch_is_cancelled_in_chunks_with_events(store, monkeypatch):
     assert {(e.old_state, e.actor, e.reason) for e in events} == {("queued", "anna", "wrong text")}
     with pytest.raises(UnknownBatchError):
         cancel(store, "easter")
+
+
+def test_what_was_in_a_phones_hands_is_cancelled_with_its_batch_where_it_did_not_leave(store):
+    before = send(store, *(text_to(n, batch="xmas") for n in range(4)), text_to(99))
+    claims = [claim(store, outcome.message_id) for outcome in before]
+    give_up(store, claims[2])
+    assert cancel(store, "xmas") == 0
+    (after,) = send(store, text_to(5, batch="xmas"))
+    claims.append(claim(store, after.message_id))
+    for attempt_id in (claims[0], claims[4], claims[5]):
+        not_sent(store, attempt_id)
+    store.write(lambda s: attempts.settle_sent_by_radio(s, claims[1], now=NOW, actor="test"))
+    # A person wants one to go all the same.
+    give_up(store, claims[3])
+    resent = [before[2].message_id, before[3].message_id]
+    store.write(lambda s: settle(s, resent[:1], Settlement.RESEND, now=NOW, actor="petr", reason="it is right"))
+    not_sent(store, claim(store, resent[0], n=1))
+    states = [row.state for row in rows(store)]
+    assert states == ["cancelled", "sent", "queued", "unknown", "queued", "queued"]
+    row = rows(store)[0]
+    assert (row.failure_code, row.error_message) == ("withdrawn", "its batch was cancelled meanwhile")
+    with store.reading() as session:
+        reasons = session.scalars(
+            select(MessageEvent.reason).where(MessageEvent.message_id == row.id).order_by(MessageEvent.id)
+        )
+        assert list(reasons) == [
+            "accepted",
+            "attempt 1",
+            "its batch was cancelled, it is too where it did not leave: wrong text",
+            "no link",
+            "its batch was cancelled meanwhile",
+        ]
+
+
+def claim(store, message_id, n=0):
+    def work(session):
+        row = session.get_one(MessageRecord, message_id)
+        parts, message_class = row.part_count, MessageClass(row.message_class)
+        message = QueuedMessage(
+            row.id,
+            row.uid,
+            row.msisdn,
+            row.text,
+            parts,
+            message_class,
+            row.created_at,
+            row.batch_id,
+            None,
+            None,
+            None,
+            n,
+        )
+        return attempts.claim(session, message, 1, Sender(1, "host", 1, None, 0, 0), now=NOW, actor="test").attempt_id
+
+    return store.write(work)
+
+
+def not_sent(store, attempt_id):
+    verdict = Verdict(NOW, "test", "no link", Evidence.LINK)
+    store.write(lambda session: attempts.settle_not_sent(session, attempt_id, verdict, Timings()))
+
+
+def give_up(store, attempt_id):
+    store.write(lambda session: attempts.settle_unknown(session, attempt_id, Verdict(NOW, "test", "-", Evidence.NONE)))
 
 
 def cancel(store, name):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -10,12 +12,15 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from device_drivers.base import JournalAnswer, JournalWord
+from host_controller.errors import ConfigError, ControllerError, UnknownTargetError
 from host_controller.events import Bells
-from host_controller.messaging import attempts, recipients
-from host_controller.messaging.attempts import Sender, Verdict
+from host_controller.messaging import attempts, rack_ledgers, rack_rules, recipients
+from host_controller.messaging.attempts import Claim, Sender, Verdict
 from host_controller.messaging.board import Board
 from host_controller.messaging.dispatcher import build_dispatcher
 from host_controller.messaging.holds import HoldKind, Holds, Scope, active_holds, release
+from host_controller.messaging.reconciler import Reconciler
 from host_controller.messaging.submit import Accepted, Draft, submit
 from host_controller.rule_settings import PrefixSettings, RepeatSettings, SpendSettings
 from host_controller.rules.choice import SimView
@@ -81,19 +86,26 @@ class Lane:
     def send(self, message_id, now=NOON, *, fails=False):
         """Claim a message if no rule holds it; give the claim, or the wait."""
 
-        def work(session):
-            message = self._find(session, message_id, now)
-            wait = self.rules.held(session, message, now)
-            if wait is not None:
-                return wait
-            claim = attempts.claim(session, message, 1, SENDER, now=now, actor="test")
-            self.dispatcher.queue.drop(message)
-            self.rules.note(session, message, now)
-            if fails:
-                raise RuntimeError
-            return claim
+        return self.store.write(lambda session: self.send_in(session, message_id, now, fails=fails))
 
-        return self.store.write(work)
+    def send_in(self, session, message_id, now, *, fails=False):
+        """Do so within a work of the writer."""
+        message = self._find(session, message_id, now)
+        wait = self.rules.held(session, message, now)
+        if wait is not None:
+            return wait
+        claim = attempts.claim(session, message, 1, SENDER, now=now, actor="test")
+        self.dispatcher.queue.drop(message)
+        self.rules.note(session, message, now)
+        if fails:
+            raise ConfigError
+        return claim
+
+    def wonder(self, message_id, now):
+        """Ask why a message waits."""
+        return self.store.write(
+            lambda session: self.rules.would_hold(session, self._find(session, message_id, now), now)
+        )
 
     def take_back(self, claim):
         verdict = Verdict(claim.intent_at, "test", "no link", Evidence.LINK)
@@ -160,11 +172,132 @@ def test_what_was_written_in_vain_counts_no_more(store, case):
     messages = [lane.submit() for _ in range(3)]
     for _ in range(3):
         # The writer does such a work twice: alone it fails again.
-        with suppress(RuntimeError):
+        with suppress(ConfigError):
             lane.send(messages[0], fails=True)
     assert not isinstance(lane.send(messages[0]), Wait)
     assert not isinstance(lane.send(messages[1]), Wait)
     assert isinstance(lane.send(messages[2]), Wait)
+
+
+@pytest.fixture
+def loads(monkeypatch):
+    """Say at each load of what counts at what time that was."""
+    times = []
+
+    def load(session, settings, now):
+        times.append(now)
+        return rack_ledgers.load(session, settings, now)
+
+    monkeypatch.setattr(rack_rules, "load", load)
+    return times
+
+
+def _refuse(_session):
+    raise UnknownTargetError
+
+
+def _at_once(store, works):
+    """Have the writer do all of these in one transaction; give what each gave, or raised."""
+    may_begin, results = threading.Event(), [None] * len(works)
+
+    def write(place):
+        try:
+            results[place] = store.write(works[place])
+        except ControllerError as error:
+            results[place] = error
+
+    first = threading.Thread(target=store.write, args=(lambda _session: may_begin.wait(10),))
+    first.start()
+    while not store._writer._waiting.empty():
+        time.sleep(0.001)
+    threads = []
+    for place in range(len(works)):
+        threads.append(threading.Thread(target=write, args=(place,)))
+        threads[-1].start()
+        while store._writer._waiting.qsize() <= place:
+            time.sleep(0.001)
+    may_begin.set()
+    for thread in (first, *threads):
+        thread.join()
+    return results
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_refused_write_uncounts_what_it_took_back_and_reads_no_history(store, case, loads):
+    lane = Lane(store, CASES[case][0])
+    messages = [lane.submit() for _ in range(4)]
+    assert not isinstance(lane.send(messages[0]), Wait)
+    with pytest.raises(UnknownTargetError):
+        store.write(_refuse)
+    results = _at_once(
+        store,
+        [
+            _refuse,
+            lambda session: lane.send_in(session, messages[1], NOON, fails=True),
+            lambda session: lane.send_in(session, messages[2], NOON),
+            _refuse,
+            lambda session: lane.send_in(session, messages[3], NOON),
+        ],
+    )
+    assert [type(result) for result in results] == [
+        UnknownTargetError, ConfigError, Claim, UnknownTargetError, Wait,
+    ]  # fmt: skip
+    assert isinstance(lane.send(messages[1]), Wait)
+    assert loads == [NOON]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_was_uncounted_in_vain_counts_again(store, case):
+    lane = Lane(store, CASES[case][0])
+    messages = [lane.submit() for _ in range(3)]
+    claims = [lane.send(message_id) for message_id in messages[:2]]
+
+    def in_vain(_session):
+        lane.rules.take_back(claims[1].message, NOON)
+        raise UnknownTargetError
+
+    with pytest.raises(UnknownTargetError):
+        store.write(in_vain)
+    assert isinstance(lane.send(messages[2]), Wait)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_the_journal_says_did_not_leave_counts_no_more_and_no_history_is_read(store, case, loads):
+    lane = Lane(store, CASES[case][0])
+    messages = [lane.submit() for _ in range(4)]
+    claims = [lane.send(message_id) for message_id in messages[:2]]
+    phone = _Phone({claims[1].wire_id: JournalAnswer(JournalWord.REFUSED, None)})
+    reconciler = Reconciler(store, lane.rules, lane.settings.messages, Timings(), lambda: NOON + MINUTE, "test")
+    assert reconciler.settle_doubts(phone, 1) == 1
+    lane.dispatcher.queue.forget()
+    assert not isinstance(lane.send(messages[2]), Wait)
+    assert isinstance(lane.send(messages[3]), Wait)
+    assert loads == [NOON]
+
+
+class _Phone:
+    """One that only answers for its journal."""
+
+    def __init__(self, answers):
+        self.answers = answers
+
+    def revoke(self, wire_id):
+        return self.answers.get(wire_id, JournalAnswer(JournalWord.BEGUN, None))
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+@pytest.mark.parametrize("case", CASES)
+def test_a_clock_that_jumps_ahead_for_one_message_and_back_lets_nothing_be_forgotten(store, case, restarts, loads):
+    lane, ahead = Lane(store, CASES[case][0]), NOON + timedelta(days=3)
+    messages = [lane.submit() for _ in range(4)]
+    for message_id in messages[:2]:
+        assert not isinstance(lane.send(message_id), Wait)
+    if restarts:
+        lane.begin_anew()
+    assert not isinstance(lane.send(messages[2], ahead), Wait)
+    assert isinstance(lane.send(messages[3], NOON + MINUTE), Wait)
+    assert lane.send(messages[3], NOON + 2 * MINUTE).reason is CASES[case][1].reason
+    assert loads == [NOON, *([ahead] if restarts else []), NOON + MINUTE]
 
 
 def test_marketing_waits_for_the_morning_and_a_code_does_not(store):
@@ -177,7 +310,8 @@ def test_marketing_waits_for_the_morning_and_a_code_does_not(store):
     assert not isinstance(lane.send(offer, opens), Wait)
 
 
-def test_a_blown_fuse_holds_the_rack_and_after_a_release_counts_anew(store):
+@pytest.mark.parametrize("asked", [False, True])
+def test_a_blown_fuse_holds_the_rack_and_after_a_release_counts_anew(store, asked):
     lane = Lane(store, CASES["spend"][0])
     messages = [lane.submit() for _ in range(6)]
     for message_id in messages[:2]:
@@ -188,10 +322,14 @@ def test_a_blown_fuse_holds_the_rack_and_after_a_release_counts_anew(store):
     assert lane.dispatcher.hold_rack(words, NOON + MINUTE) == Wait(None, WaitReason.SPEND_FUSE)
     assert lane.holds.rack().kind is HoldKind.FUSE
     assert lane.holds.of_sim(1, 1).wait_reason is WaitReason.SPEND_FUSE
+    if asked:  # by who wants to know why it waits
+        assert lane.wonder(messages[2], NOON + MINUTE) == Wait(None, WaitReason.SPEND_FUSE)
     lane.holds.change(lambda session: release(session, Scope.RACK, None, NOON + 2 * MINUTE, "anna"))
     assert lane.holds.rack() is None
     for message_id in messages[2:4]:
         assert not isinstance(lane.send(message_id, NOON + 3 * MINUTE), Wait)
+    if asked:
+        assert lane.send(messages[4], NOON + 3 * MINUTE) == Wait(None, WaitReason.SPEND_FUSE)
     lane.begin_anew()
     assert lane.send(messages[4], NOON + 4 * MINUTE) == Wait(None, WaitReason.SPEND_FUSE)
 

@@ -52,7 +52,7 @@ class Scene:
         self.start()
 
     def start(self) -> None:
-        rules = RackRules(self.settings, lambda: BACK)
+        rules = RackRules(self.settings)
         self.pulse = Pulse(self.store, self.settings, rules.opens_at)
 
     def queue(self, at: datetime, *, message_class=MARKETING, **values) -> int:
@@ -218,11 +218,31 @@ def test_a_clock_that_was_wrong(scene):
     scene.queue(BEGUN - 5 * DAY)
     epoch = datetime(1970, 1, 1, tzinfo=UTC)
     scene.start()
-    # A host without a battery starts in 1970, and learns the time a minute later.
-    scene.pulse.beat(epoch)
+    # A host without a battery starts in 1970, and learns the time an hour later.
+    for minutes in range(0, 60, 10):
+        scene.pulse.beat(epoch + minutes * MINUTE)
     scene.pulse.beat(BEGUN + HOUR)
     assert scene.held() == []
     assert scene.record()[0] == BEGUN + HOUR
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_clock_that_jumped_ahead_hides_no_outage(scene, restarts, caplog):
+    ahead = BEGUN + 1000 * DAY
+    scene.pulse.beat(ahead)
+    if restarts:
+        scene.start()
+    # It may be this time that is wrong: a while is waited for another.
+    for minutes in (1, 2, 15):
+        scene.pulse.beat(BEGUN + minutes * MINUTE)
+    assert scene.record()[0] == ahead
+    scene.pulse.beat(BEGUN + 16 * MINUTE)
+    assert scene.record()[0] == BEGUN + 16 * MINUTE
+    assert len([each for each in caplog.records if "the clock was set back" in each.getMessage()]) == 1
+    message_id = scene.queue(BEGUN + HOUR)
+    scene.pulse.beat(BACK)
+    assert scene.held() == [message_id]
+    assert scene.record() == (BACK, BEGUN + 16 * MINUTE, BACK)
 
 
 def test_the_ramp_follows_an_outage_of_an_hour_and_outlives_a_restart(scene):

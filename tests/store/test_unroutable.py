@@ -13,7 +13,7 @@ from host_controller.messaging.submit import Accepted, Draft, submit
 from host_controller.messaging.unroutable import Unroutable
 from host_controller.rules.classes import MessageClass
 from host_controller.rules.sticky import SimMode
-from host_controller.settings import load_settings
+from host_controller.settings import Settings, load_settings
 from host_controller.store.models import BatchRecord, MessageEvent, MessageRecord, PhoneRecord, SimRecord
 from host_controller.store.store import Store
 
@@ -111,6 +111,25 @@ def test_more_parts_than_a_sim_ever_lets_through(send, add_phone):
     assert send(Draft(ANNA, "x" * 700, message_class=MessageClass.OTP)) == [2]
     add_phone("B2")
     assert send(marketing("x" * 700)) == [3]
+
+
+def test_more_parts_than_the_cap_of_its_number_ever_lets_through(add_phone, store):
+    add_phone()
+    caps = {"+42077": {"parts_per_hour": 3, "parts_per_day": 2}, "+4207771": {"parts_per_hour": 9}, "+421": {}}
+    capped = Settings(messages=SETTINGS.messages, prefix_caps=load_settings(None, {"prefix_caps": caps}).prefix_caps)
+
+    def put_in(number, parts, rack):
+        draft = Draft(number, "x" * 150 * parts)
+        (found,) = submit(store, SETTINGS.messages, [draft], now=NOW, actor="test", rack=rack)
+        return found.message_id if isinstance(found, Accepted) else found.code
+
+    asked = [("+420776123456", 2), ("+420776123456", 3), (ANNA, 9), (ANNA, 10), (SLOVAK, 10)]
+    assert [put_in(*each, capped) for each in asked] == [1, "too_long", 2, "too_long", 3]
+    # What came in before the cap was set fails.
+    assert put_in(ANNA, 10, SETTINGS) == 4
+    assert Unroutable(store, capped, lambda: NOW).run() == 1
+    with store.reading() as session:
+        assert "the cap of its number" in session.get_one(MessageRecord, 4).error_message
 
 
 def test_a_thousand_cost_one_small_question(send, add_phone, store):

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from host_controller.messaging.reach import Letter
 from host_controller.rules.choice import (
     Never,
     QueuedMessage,
@@ -24,6 +25,7 @@ from host_controller.rules.choice import (
 from host_controller.rules.classes import MessageClass
 from host_controller.rules.limits import GuardLimit, Reserve, SimLimits
 from host_controller.rules.recipient_filter import EVERYBODY, NOBODY, parse_filter
+from host_controller.rules.repeats import Handed
 from host_controller.rules.sticky import SimMode, Sticky, StickyRule, is_kept, sims_for
 from host_controller.rules.waiting import NeverReason, Wait, WaitReason
 
@@ -264,3 +266,9 @@ def test_phones_of_different_speed_finish_together(load, free_parts):
     assert not free_parts
     assert not any(own.values())
     assert max(ends) <= best + 2 / min(rate for rate, _ in load) + 1e-6
+
+
+def test_no_log_shows_a_number():
+    shown = repr(QueuedMessage(1, MARKETING, NOON, 1, "+420777123456", {"number": "+420777123456"}))
+    shown += repr(Letter("+420777123456", MARKETING, 1)) + repr(Handed(NOON, MARKETING, "+420777123456", b"key"))
+    assert "420777123456" not in shown

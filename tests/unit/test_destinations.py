@@ -169,10 +169,6 @@ def test_the_fuse_blows_before_the_limit_and_stops_everything():
     )
     later = NOON + timedelta(days=3)
     assert fuse.next_allowed(ANNA, 1, later) is not None
-    again = SpendFuse(COSTS, blown=fuse.blown)
-    assert again.next_allowed(ANNA, 1, later) is not None
-    again.release()
-    assert again.next_allowed(ANNA, 1, later) is None
 
 
 def test_what_did_not_leave_costs_nothing():
@@ -180,13 +176,6 @@ def test_what_did_not_leave_costs_nothing():
     fuse = SpendFuse(COSTS, [use])
     fuse.take_back(use)
     assert fuse.spent(NOON) == 0
-    assert fuse.next_allowed(SLOVAK, 8, NOON) is None
-
-
-def test_a_released_fuse_counts_from_then():
-    fuse = SpendFuse(COSTS, [PrefixUse(NOON, SLOVAK, 8)])
-    assert fuse.next_allowed(SLOVAK, 1, NOON) is not None
-    fuse.release()
     assert fuse.next_allowed(SLOVAK, 8, NOON) is None
 
 

@@ -15,7 +15,6 @@ from host_controller.rules.classes import MessageClass
 from host_controller.rules.quiet_hours import (
     ANYWHERE,
     GOOD_PRACTICE,
-    MessageWindow,
     OpenHours,
     Place,
     QuietRules,
@@ -28,15 +27,14 @@ from host_controller.text.msisdn import Msisdn
 OTP, TRANSACTIONAL, MARKETING = MessageClass
 PRAGUE = ZoneInfo("Europe/Prague")
 CZ = Place("CZ", (PRAGUE,))
-ALWAYS = MessageWindow()
 
 
 def prague(*parts: int) -> datetime:
     return datetime(*parts, tzinfo=PRAGUE).astimezone(UTC)
 
 
-def ask(now, *, rules=None, place=CZ, message_class=MARKETING, window=ALWAYS):
-    wait = next_moment(rules or QuietRules(), message_class, place, window, now)
+def ask(now, *, rules=None, place=CZ, message_class=MARKETING):
+    wait = next_moment(rules or QuietRules(), message_class, place, now)
     return wait and (wait.until, wait.reason)
 
 
@@ -104,18 +102,6 @@ def test_a_zone_that_this_computer_does_not_know(monkeypatch):
     place_of.cache_clear()
 
 
-def test_the_window_of_the_message_comes_first():
-    later = MessageWindow(not_before=prague(2026, 11, 26, 10), not_after=prague(2026, 11, 26, 22))
-    assert ask(prague(2026, 11, 25, 12), window=later) == (prague(2026, 11, 26, 10), WaitReason.NOT_BEFORE)
-    assert ask(prague(2026, 11, 26, 10), window=later) is None
-    evening = MessageWindow(not_before=prague(2026, 11, 25, 21), not_after=prague(2026, 11, 26, 7))
-    wait = ask(prague(2026, 11, 25, 12), window=evening)
-    assert wait == (prague(2026, 11, 26, 8), WaitReason.QUIET_HOURS)
-    assert evening.is_over(wait[0])
-    assert not evening.is_over(prague(2026, 11, 26, 6))
-    assert not ALWAYS.is_over(datetime.max.replace(tzinfo=UTC))
-
-
 def test_an_hour_that_is_skipped_and_one_that_comes_twice():
     rules = QuietRules({MARKETING: {ANYWHERE: OpenHours.daily("02:30", "03:15")}})
     assert ask(prague(2026, 3, 29, 0), rules=rules)[0] == datetime(2026, 3, 29, 1, tzinfo=UTC)
@@ -175,7 +161,7 @@ def test_against_looking_at_the_clocks(week, on_holidays, names, month, quarter,
     rules = QuietRules({MARKETING: {ANYWHERE: OpenHours(tuple(week), on_holidays)}}, {"XX": days})
     place = Place("XX", tuple(ZoneInfo(name) for name in sorted(names)))
     now = start + timedelta(minutes=15 * quarter)
-    wait = next_moment(rules, MARKETING, place, ALWAYS, now)
+    wait = next_moment(rules, MARKETING, place, now)
     expected = walked(rules, place, now)
     if expected is None:
         assert wait.until is None or wait.until >= now + timedelta(days=10)

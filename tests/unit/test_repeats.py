@@ -79,7 +79,9 @@ def test_a_clock_set_back():
 
 
 def test_memory_is_that_of_the_last_hour():
-    ledger = RepeatLedger(RepeatLimits(), [handed(n, recipient=f"+4207{n:08d}") for n in range(20_000)])
+    ledger = RepeatLedger(RepeatLimits())
+    for n in range(20_000):
+        ledger.note(handed(n, recipient=f"+4207{n:08d}"))
     assert len(ledger._recipients._times) <= 3600 + 4096
     assert ledger.start(NOON) == NOON - timedelta(hours=1)
 

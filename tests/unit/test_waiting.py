@@ -8,8 +8,6 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from host_controller.messaging.why import on_record
 from host_controller.rules.choice import Never, QueuedMessage, SimView, choose_sim
@@ -18,12 +16,12 @@ from host_controller.rules.holds import SimFlags, sim_hold
 from host_controller.rules.ledger import SimLedger, Use
 from host_controller.rules.limits import GuardLimit, Reserve, SimLimits
 from host_controller.rules.prefixes import PrefixCap, PrefixLedger, PrefixUse
-from host_controller.rules.quiet_hours import ANYWHERE, MessageWindow, OpenHours, Place, QuietRules, next_moment
+from host_controller.rules.quiet_hours import Place, QuietRules, next_moment
 from host_controller.rules.recipient_filter import NOBODY, parse_filter
 from host_controller.rules.repeats import Handed, RepeatLedger, RepeatLimits
 from host_controller.rules.spend import SpendFuse, SpendLimit
 from host_controller.rules.sticky import Sticky, StickyRule
-from host_controller.rules.waiting import NeverReason, Wait, WaitReason, longest, settled, shortest
+from host_controller.rules.waiting import NeverReason, Wait, WaitReason, longest, shortest
 from host_controller.text.msisdn import Msisdn
 
 PRAGUE = ZoneInfo("Europe/Prague")
@@ -52,8 +50,8 @@ def by_prefix():
     return PrefixLedger({"+420": PrefixCap(1)}, PRAGUE, uses).next_allowed(Msisdn(ANNA), 1, NOON)
 
 
-def by_hours(now, window=None):
-    return next_moment(QuietRules(), MARKETING, CZ, window or MessageWindow(), now)
+def by_hours(now):
+    return next_moment(QuietRules(), MARKETING, CZ, now)
 
 
 def by_choice(message, sims=TWO_SIMS, pace_of=0):
@@ -79,7 +77,9 @@ WAITS = {
         Msisdn(ANNA), 1, NOON
     ),
     WaitReason.QUIET_HOURS: lambda: by_hours(SUNDAY),
-    WaitReason.NOT_BEFORE: lambda: by_hours(NOON, MessageWindow(not_before=NOON + timedelta(hours=1))),
+    WaitReason.NOT_BEFORE: lambda: on_record(
+        restored=False, waiting_for="not_before", not_before=NOON + timedelta(hours=1), now=NOON
+    ),
     WaitReason.BATCH_PAUSED: lambda: on_record(restored=False, waiting_for="batch_paused", not_before=None, now=NOON),
     WaitReason.RETRY: lambda: on_record(
         restored=False, waiting_for="retry", not_before=NOON + timedelta(minutes=1), now=NOON
@@ -144,41 +144,3 @@ def test_longest_and_shortest():
     assert shortest([paused, quota, pace, guard]) == pace
     assert shortest([paused]) == paused
     assert shortest([]) is None
-
-
-def test_rules_that_never_come_together_have_no_time():
-    def odd(at):
-        return Wait(at + timedelta(minutes=1), WaitReason.PACE)
-
-    assert settled([odd], NOON) == Wait(None, WaitReason.PACE)
-    assert settled([lambda _at: Wait(None, WaitReason.PAUSED)], NOON) == Wait(None, WaitReason.PAUSED)
-    assert settled([], NOON) is None
-
-
-@settings(max_examples=100)
-@given(
-    st.integers(0, 14 * 24 * 4),
-    st.integers(0, 10),
-    st.integers(8, 12),
-    st.integers(13, 22),
-    st.integers(0, 96),
-    st.sampled_from(["1111100", "1010101", "0000001", "1111111"]),
-)
-def test_limits_and_hours_together_against_walking(quarter, used, opens, closes, later, days):
-    """A day's limit, quiet hours and the message's own window, around the change of the clock in October."""
-    now = datetime(2026, 10, 18, tzinfo=UTC) + timedelta(minutes=15 * quarter)
-    rules = QuietRules({MARKETING: {ANYWHERE: OpenHours.daily(f"{opens:02}:00", f"{closes:02}:00", days)}})
-    window = MessageWindow(not_before=now + timedelta(minutes=15 * (later - 48)))
-    limits = replace(LIMITS, parts_per_day=10, parts_per_minute=6000, guard=GuardLimit(1000, 60))
-    ledger = SimLedger(limits, [Use(now - timedelta(hours=1), used, MARKETING, ANNA)] if used else [])
-    questions = [
-        lambda at: ledger.next_allowed(1, MARKETING, ANNA, at),
-        lambda at: next_moment(rules, MARKETING, CZ, window, at),
-    ]
-    wait = settled(questions, now)
-    at = now
-    while any(question(at) for question in questions):
-        at += timedelta(minutes=15)
-    assert (now if wait is None else wait.until) == at
-    # Asking about the future has changed nothing.
-    assert settled(questions, now) == wait

@@ -85,6 +85,7 @@ def _add_columns_of_message() -> None:
     op.add_column("message", sa.Column("message_class", sa.String(16), nullable=False, server_default="transactional"))
     op.add_column("message", sa.Column("waiting_for", sa.String(16)))
     op.add_column("message", sa.Column("expires_at", _TIME))
+    op.add_column("message", sa.Column("withdrawn", sa.Boolean(), nullable=False, server_default=sa.false()))
     op.execute("UPDATE message SET waiting_for = 'retry' WHERE state = 'queued' AND not_before IS NOT NULL")
     for name, (columns, condition) in _INDEXES.items():
         where = sa.text(condition)
