@@ -57,6 +57,7 @@ def _settle_doubts(self: Reconciler, _driver: PhoneDriver, phone_id: int) -> int
         self._store.write(
             lambda session, id_=attempt.attempt_id: try_again(session, id_, verdict)  # type: ignore[misc]
         )
+        self.freed += 1
     return len(waiting)
 
 

@@ -17,12 +17,13 @@ from host_controller.messaging import freeing
 from host_controller.messaging.control import Control
 from host_controller.messaging.holds import HoldKind, Holds, Scope
 from host_controller.messaging.lane import Lane
+from host_controller.messaging.rack_rules import RackRules
 from host_controller.messaging.reconciler import Reconciler
 from host_controller.messaging.session import PhoneSession
 from host_controller.rules.states import AttemptState, MessageState
 from host_controller.rules.timings import Timings
 from host_controller.rules.waiting import WaitReason
-from host_controller.settings import MessageSettings
+from host_controller.settings import MessageSettings, Settings
 from host_controller.store.models import AttemptRecord, BatchRecord, MessageRecord, PhoneRecord, SimRecord
 from host_controller.store.store import Store
 
@@ -92,7 +93,8 @@ def make_session(store, bells, settings):
     session._phone_clock = SimpleNamespace(phone_ms=0)
     session._services = SimpleNamespace(bells=bells)
     session._journal_care = SimpleNamespace(look_for_restored=lambda *_: False)
-    session._reconciler = Reconciler(store, settings, Timings(), lambda: datetime(2027, 1, 1, tzinfo=UTC), "lane")
+    now = datetime(2027, 1, 1, tzinfo=UTC)
+    session._reconciler = Reconciler(store, RackRules(Settings()), settings, Timings(), lambda: now, "lane")
     session.recounts = []
     session._sending = SimpleNamespace(recount=lambda: session.recounts.append(1))
     session._has_doubts = True

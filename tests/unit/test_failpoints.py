@@ -26,7 +26,7 @@ _BESIDE_A_SEND = {
     "judgement.py",
     "pulse.py",
     "queue.py",
-    "session.py",
+    "trust.py",
     "stale.py",
     "unroutable.py",
     "why.py",
