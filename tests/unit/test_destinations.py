@@ -164,8 +164,8 @@ def test_the_fuse_blows_before_the_limit_and_stops_everything():
     assert fuse.next_allowed(ANNA, 1, NOON) == Wait(None, WaitReason.SPEND_FUSE)
     assert fuse.next_allowed(BRATISLAVA, 9, NOON) is not None
     assert str(fuse.blown) == (
-        "100 CZK was spent within 24 h, and 0.9 more would pass the limit of 100: look at what was sent, then release"
-        " the fuse"
+        "100 CZK was spent within 24 h, and 0.9 more would pass the limit of 100: look at what was sent, then"
+        " `smsrack resume`"
     )
     later = NOON + timedelta(days=3)
     assert fuse.next_allowed(ANNA, 1, later) is not None
