@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.drain import FAST, NO_LIMIT, drain, on_air
+from benchmarks.drain import FAST, NO_LIMIT, hand_over, on_air
 from benchmarks.figures import machine, save
 from benchmarks.host import Host, numbered_messages, queue
 from benchmarks.runs import REPEATS, middle, percentile
@@ -71,7 +71,7 @@ def measure(filled: Filled) -> dict[str, float]:
         host, claims_file = Host(Path(name), rack.phones, NO_LIMIT), Path(name) / "claims"
         host.data_dir.mkdir(mode=0o700)
         shutil.copy(filled.database, host.database)
-        found = drain(host, rack, SENT, "benchmarks.timed_claims", {FILE: str(claims_file)})
+        found = hand_over(host, rack, SENT, "benchmarks.timed_claims", {FILE: str(claims_file)})
         claims_ms = [1000 * seconds for seconds in read_claims(claims_file)]
         doubled = sum(times - 1 for times in on_air(rack).values())
         unknown = host.count("unknown")
@@ -113,12 +113,12 @@ def main() -> None:
         ["reached", f"≥ {_PASS_RATIO}, ≤ {_PASS_RSS_MB} MB, ≤ {_PASS_ENQUEUE_S} s"],
     ]
     note = (
-        f"B3: as B2, {PHONES} phones, {SENT:,} messages sent from each queue, so that the first row is B2; a copy of"
-        " the same database for each run. As there, the simulator interprets the phones' usual commands instead of a"
-        " real shell, which would take the cores from the daemon. Accepted by the bulk API, 1,000 in a call, one"
-        " client, each call durable before its answer. A claim's time is from the lane's wish until its intent is"
-        f" durable, with the wait for the other {PHONES - 1} lanes; memory is the most that the process held. Median of"
-        f" {REPEATS} alternating repeats."
+        f"B3: {PHONES} phones as in B2; a copy of the same database for each run. Counted from the release of the paused"
+        f" rack until {SENT:,} messages have been handed over, while those before wait for their proof. As there, the"
+        " simulator interprets the phones' usual commands instead of a real shell, which would take the cores from the"
+        " daemon. Accepted by the bulk API, 1,000 in a call, one client, each call durable before its answer. A claim's"
+        f" time is from the lane's wish until its intent is durable, with the wait for the other {PHONES - 1} lanes;"
+        f" memory is the most that the process held. Median of {REPEATS} alternating repeats."
     )
     save("depth", {"machine": about, "note": note, "columns": columns, "rows": rows})
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 
-from benchmarks.host import DAEMON, Host
+from benchmarks.host import DAEMON, Host, Usage
+from benchmarks.rack import wait_for
 from benchmarks.tally import balance, read_stored, whole_messages
 from host_controller.cli.simulated_rack import SimulatedRack
 from host_controller.cli.simulator_control import SimulatorControl
@@ -15,27 +17,49 @@ from host_controller.cli.simulator_control import SimulatorControl
 FAST = ("--instant", "--guard", "1000000", "--quick-shell")
 NO_LIMIT = 6000
 """Parts a minute for each SIM."""
-_FIRST_LIMIT_S, _LIMIT_S = 180.0, 1800.0
+_READY_LIMIT_S, _LIMIT_S = 180.0, 1800.0
 
 
-def drain(
+@contextmanager
+def let_go(
+    host: Host, rack: SimulatedRack, module: str = DAEMON, environment: Mapping[str, str] | None = None
+) -> Iterator[Usage]:
+    """Let all phones get ready while the rack is paused, let it go, and give that moment; then the daemon ends."""
+    with host.calls() as api:
+        api.call("POST", "/holds", {"scope": "rack", "kind": "paused", "reason": "every phone is to be ready first"})
+    with host.running(module, environment), host.calls() as api:
+        wait_for(lambda: _ready(api.call("GET", "/phones")["phones"]) == len(rack.phones), _READY_LIMIT_S, 0.5)
+        start = host.usage()
+        api.call("POST", "/holds/release", {"scope": "rack"})
+        yield start
+
+
+def drain(host: Host, rack: SimulatedRack, count: int) -> dict[str, float]:
+    """Send all that is queued, `count` messages; count from the moment that the rack is let go until all are proven."""
+    with let_go(host, rack) as start:
+        used, rss_mb = host.wait_for_sent(count, _LIMIT_S) - start, host.peak_rss_mb()
+    return _each(used, count) | {"rss_mb": rss_mb}
+
+
+def hand_over(
     host: Host, rack: SimulatedRack, count: int, module: str = DAEMON, environment: Mapping[str, str] | None = None
 ) -> dict[str, float]:
-    """Let the phones of a rack in; `count` messages are sent, or all that are queued.
+    """Count until so many messages have been handed over to phones, whatever still waits for its proof or its turn."""
+    with let_go(host, rack, module, environment) as start:
+        used, rss_mb = host.wait_for_intents(count, _LIMIT_S) - start, host.peak_rss_mb()
+    return _each(used, count) | {"rss_mb": rss_mb}
 
-    The first and the last tenth of them are not counted: proofs come in bunches, and there not every phone works.
-    """
-    with host.running(module, environment):
-        start, before = host.wait_for_sent(max(1, count // 10), _FIRST_LIMIT_S), host.count("sent")
-        end, after = host.wait_for_sent(count * 9 // 10, _LIMIT_S), host.count("sent")
-        host.wait_for_sent(count, _LIMIT_S)
-        sent, used, rss_mb = after - before, end - start, host.peak_rss_mb()
+
+def _each(used: Usage, count: int) -> dict[str, float]:
     return {
-        "per_s": sent / used.at_s,
-        "daemon_ms": 1000 * used.daemon_s / sent,
-        "adb_ms": 1000 * used.adb_s / sent,
-        "rss_mb": rss_mb,
+        "per_s": count / used.at_s,
+        "daemon_ms": 1000 * used.daemon_s / count,
+        "adb_ms": 1000 * used.adb_s / count,
     }
+
+
+def _ready(phones: Iterable[Mapping[str, object]]) -> int:
+    return sum(phone["status"] == "ready" for phone in phones)
 
 
 def on_air(rack: SimulatedRack) -> Counter[str]:

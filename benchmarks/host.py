@@ -127,6 +127,11 @@ class Host:
         wait_for(lambda: self.count("sent") >= count or not self._has("queued", "submitting"), limit_s, _STEP_S)
         return self.usage()
 
+    def wait_for_intents(self, count: int, limit_s: float) -> Usage:
+        """Wait until so many intents are on record; give that moment."""
+        wait_for(lambda: self.ask("SELECT count(*) FROM attempt")[0][0] >= count, limit_s, _STEP_S)
+        return self.usage()
+
     def wait_for_submits(self, limit_s: float) -> Usage:
         """Wait until nothing is queued any more; give that moment."""
         wait_for(lambda: not self._has("queued"), limit_s, _STEP_S)

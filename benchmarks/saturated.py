@@ -53,7 +53,8 @@ def main() -> None:
         "B2: the queue is full before the daemon starts; SQLite with a durable commit for every step, the phone's"
         " journal, every message proven by two readings 2 s apart; real waits, limits raised. The simulator interprets"
         " the phones' usual commands instead of a real shell, which would take the cores from the daemon; a phone's own"
-        " tools answer at once, where a real one starts a program for each. Counted from the first tenth to the last."
+        " tools answer at once, where a real one starts a program for each. Counted from the release of"
+        " the paused rack, when all phones are ready, until the last message is proven."
         f" Median of {REPEATS} runs; the simulated phones share the two cores."
     )
     save("saturated", {"machine": about, "note": note, "columns": columns, "rows": [row]})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import random
 import threading
 import time
 from collections.abc import Callable
@@ -34,6 +35,8 @@ from host_controller.settings import Settings
 from host_controller.store.store import Store
 
 _log = logging.getLogger(__name__)
+# By chance a pause before a reading is so much shorter, or longer where it must not be shorter.
+_SHORTENED, _STRETCHED = 0.7, 1.2
 _PACED = (WaitReason.PACE, WaitReason.GUARD)
 # Where nobody can tell when it will be better; what makes it better rings as well.
 _LOOK_AGAIN_S = 15.0
@@ -123,6 +126,8 @@ class PhoneSession:
         self._was_held = False
         # A phone that has nothing to do is read when the clock says so.
         self._next_read_s = math.inf
+        # Phones that begin together must not all read in the same moment, again and again: sends would wait for them.
+        self._draw = random.Random(enrolled.phone_id)  # noqa: S311
         self._has_sent_since_look = False
         self.idle_as_of: Counts | None = None
         """What it had looked at when it found nothing that it may send; None where it could have sent nothing else."""
@@ -215,9 +220,9 @@ class PhoneSession:
             self._active_until_s = now_s + self._timings.active_after_inbound_s
         self._has_sent_since_look = False
         if result.sighted:
-            self._schedule_read(self._timings.second_read_s)
+            self._schedule_read(self._timings.second_read_s * self._draw.uniform(1, _STRETCHED))
         elif result.unproven or now_s < self._active_until_s or self._is_sending:
-            self._schedule_read(self._timings.read_active_s)
+            self._schedule_read(self._timings.read_active_s * self._draw.uniform(_SHORTENED, 1))
         else:
             self._next_read_s = math.inf
         changes = self._services.bells.counts.changes
@@ -264,7 +269,7 @@ class PhoneSession:
         # While messages wait for their pace, a STOP must be seen soon: each round may spare somebody one.
         self._is_sending = outcome is None or (isinstance(outcome, Wait) and outcome.reason in _PACED)
         if self._is_sending and self._next_read_s == math.inf:
-            self._schedule_read(self._timings.read_active_s)
+            self._schedule_read(self._timings.read_active_s * self._draw.uniform(_SHORTENED, 1))
         self._tell(outcome if isinstance(outcome, Wait) else None)
         if isinstance(outcome, (Idle, Wait)):
             self.idle_as_of = None if self._sending.is_shut else looked_at
