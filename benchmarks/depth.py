@@ -113,7 +113,7 @@ def main() -> None:
         ["reached", f"≥ {_PASS_RATIO}, ≤ {_PASS_RSS_MB} MB, ≤ {_PASS_ENQUEUE_S} s"],
     ]
     note = (
-        f"B3: {PHONES} phones as in B2; a copy of the same database for each run. Counted from the release of the paused"
+        f"B3: {PHONES} phones as in B2; the same database for each run. Counted from the release of the paused"
         f" rack until {SENT:,} messages have been handed over, while those before wait for their proof. As there, the"
         " simulator interprets the phones' usual commands instead of a real shell, which would take the cores from the"
         " daemon. Accepted by the bulk API, 1,000 in a call, one client, each call durable before its answer. A claim's"

@@ -35,6 +35,9 @@ from host_controller.settings import Settings
 from host_controller.store.store import Store
 
 _log = logging.getLogger(__name__)
+# So much of the time between two askings of the clock.
+_SPREAD_OVER = 0.2
+_GOLDEN = 0.618034  # its multiples lie far apart
 # By chance a pause before a reading is so much shorter, or longer where it must not be shorter.
 _SHORTENED, _STRETCHED = 0.7, 1.2
 _PACED = (WaitReason.PACE, WaitReason.GUARD)
@@ -80,9 +83,6 @@ class PhoneSession:
     ) -> None:
         self._actor = actor
         self._asked = asked
-        # Both come first, whatever the clock says.
-        asked.read.set()
-        asked.health.set()
         self._phone = phone
         self._services = services
         self._timings = services.timings
@@ -124,8 +124,10 @@ class PhoneSession:
         ]
         self._trust = Trust(services.store, phone, enrolled, services.clock, actor)
         self._was_held = False
-        # A phone that has nothing to do is read when the clock says so.
-        self._next_read_s = math.inf
+        # Both come first, whatever the clock says.
+        self._next_read_s = self._next_health_s = 0.0
+        # The clock asks all phones at once: each has a place of its own in the time that follows.
+        self._place = enrolled.phone_id * _GOLDEN % 1
         # Phones that begin together must not all read in the same moment, again and again: sends would wait for them.
         self._draw = random.Random(enrolled.phone_id)  # noqa: S311
         self._has_sent_since_look = False
@@ -145,18 +147,19 @@ class PhoneSession:
         if self._has_doubts:
             self._settle_doubts()
         now_s = self._services.elapsed_s()
-        must_read = now_s >= self._next_read_s or self._asked.read.is_set()
-        if must_read or self._asked.health.is_set():
+        self._heed(now_s)
+        must_read, must_look = now_s >= self._next_read_s, now_s >= self._next_health_s
+        if must_read or must_look:
             # Each takes seconds: a message that has rung this lane goes sooner with another.
             self._services.bells.pass_on()
         if must_read:
             self._read(now_s)
             return 0
-        if self._asked.health.is_set():
+        if must_look:
             self._read_health()
             self._care_for_journal(now_s)
             return 0
-        pause_s = self._next_read_s - now_s
+        pause_s = min(self._next_read_s, self._next_health_s) - now_s
         if self._phone.view().hold:
             self._services.bells.pass_on()
             self._was_held = True
@@ -166,6 +169,17 @@ class PhoneSession:
             self._was_held = False
             self._trust.begin_anew()
         return min(pause_s, self._send(pause_s))
+
+    def _heed(self, now_s: float) -> None:
+        """What the clock has asked for is done in the phone's place of the time after that."""
+        if self._asked.read.is_set():
+            self._asked.read.clear()
+            wait_s = self._place * self._timings.read_idle_s * _SPREAD_OVER
+            self._next_read_s = min(self._next_read_s, now_s + wait_s)
+        if self._asked.health.is_set():
+            self._asked.health.clear()
+            wait_s = self._place * self._timings.health_s * _SPREAD_OVER
+            self._next_health_s = min(self._next_health_s, now_s + wait_s)
 
     def _late_since(self) -> datetime:
         return self._services.clock() - timedelta(seconds=self._timings.late_horizon_s)
@@ -201,7 +215,6 @@ class PhoneSession:
         self._phone_clock = ClockReading.at(phone_ms, self._services.clock())
 
     def _read(self, now_s: float) -> None:
-        self._asked.read.clear()
         late = now_s >= self._next_late_round_s
         phone_id, driver = self._enrolled.phone_id, self._phone.driver
         if self._enrolled.can_read_sms:
@@ -243,7 +256,7 @@ class PhoneSession:
         self._next_read_s = self._services.elapsed_s() + pause_s
 
     def _read_health(self) -> None:
-        self._asked.health.clear()
+        self._next_health_s = math.inf
         health = self._phone.driver.read_health()
         self._phone.update(health=health)
         if {_identity(sim.sim) for sim in self._enrolled.sims} != {_identity(sim) for sim in health.subscriptions}:
@@ -281,7 +294,7 @@ class PhoneSession:
         if isinstance(outcome, Full):
             # Nothing goes out before a look at what is there: it need not wait for its turn.
             if self._has_sent_since_look:
-                self._asked.read.set()
+                self._schedule_read(0)
                 return 0
             return pause_s
         if outcome.until is None:
