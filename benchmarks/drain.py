@@ -22,7 +22,12 @@ _READY_LIMIT_S, _LIMIT_S = 180.0, 1800.0
 
 @contextmanager
 def let_go(
-    host: Host, rack: SimulatedRack, module: str = DAEMON, environment: Mapping[str, str] | None = None
+    host: Host,
+    rack: SimulatedRack,
+    module: str = DAEMON,
+    environment: Mapping[str, str] | None = None,
+    *,
+    is_released: bool = True,
 ) -> Iterator[Usage]:
     """Let all phones get ready while the rack is paused, let it go, and give that moment; then the daemon ends."""
     with host.calls() as api:
@@ -30,7 +35,8 @@ def let_go(
     with host.running(module, environment), host.calls() as api:
         wait_for(lambda: _ready(api.call("GET", "/phones")["phones"]) == len(rack.phones), _READY_LIMIT_S, 0.5)
         start = host.usage()
-        api.call("POST", "/holds/release", {"scope": "rack"})
+        if is_released:
+            api.call("POST", "/holds/release", {"scope": "rack"})
         yield start
 
 

@@ -142,6 +142,11 @@ class Host:
         with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=30)) as db:
             return db.execute(query, values).fetchall()
 
+    def change(self, statement: str, *values: object) -> None:
+        """Write to the database's file; no daemon may run."""
+        with closing(sqlite3.connect(self.database, timeout=30)) as db, db:
+            db.execute(statement, values)
+
     def _has(self, *states: str) -> bool:
         marks = ", ".join("?" * len(states))
         return bool(self.ask(f"SELECT 1 FROM message WHERE state IN ({marks}) LIMIT 1", *states))  # noqa: S608

@@ -15,7 +15,7 @@ _GUARD_MARGIN = 6
 
 # Confirmation is one query for all open attempts of a phone: many make its answer long, and a phone that is lost then
 # leaves as many in doubt. So few as let an ordinary SIM go on at its pace; a fast one needs what it sends meanwhile.
-_FEW_UNCONFIRMED, _MANY_UNCONFIRMED = 8, 1000
+_FEW_UNCONFIRMED, _MANY_UNCONFIRMED = 8, 2500
 _PROOF_TAKES_S = 12.0
 
 

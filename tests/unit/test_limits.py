@@ -77,6 +77,6 @@ def test_no_window_is_ever_over_its_limit(per_minute, per_hour, per_day, guard_p
         assert t2 - t1 >= timedelta(minutes=parts / per_minute)
 
 
-@pytest.mark.parametrize(("pace", "most"), [(20, 8), (40, 8), (100, 20), (6000, 1000)])
+@pytest.mark.parametrize(("pace", "most"), [(20, 8), (40, 8), (100, 20), (6000, 1200), (60_000, 2500)])
 def test_a_fast_phone_may_have_in_its_hands_what_it_sends_while_a_proof_is_taken(pace, most):
     assert most_unconfirmed(pace) == most
