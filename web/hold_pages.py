@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, abort, flash, redirect, request, url_for
+from flask import Blueprint, abort, redirect, request, url_for
 from flask_wtf import FlaskForm
 from wtforms import StringField
 from wtforms.validators import Length
 
-from host_controller.errors import ControllerError
 from host_controller.messaging.holds import HoldKind, Scope
+from web.forms import flash_errors, flash_outcome
 from web.services import Services
 
 _ACTOR = "page"
@@ -45,13 +45,10 @@ def add_hold_pages(pages: Blueprint, services: Services) -> None:
 
     def answer(scope: Scope, name: str | None) -> None:
         form = HoldForm()
-        if not form.validate_on_submit():
-            flash("; ".join(word for words in form.errors.values() for word in words), "error")
-            return
-        try:
-            flash(act(scope, name, form), "ok")
-        except ControllerError as error:
-            flash(str(error), "error")
+        if form.validate_on_submit():
+            flash_outcome(lambda: act(scope, name, form))
+        else:
+            flash_errors(form)
 
     @pages.post("/holds")
     def hold_rack() -> Any:

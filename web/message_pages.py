@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from flask import Blueprint, abort, redirect, render_template, request, url_for
 from flask_wtf import FlaskForm
 from wtforms import StringField
 from wtforms.validators import InputRequired, Length
 
 from host_controller import __version__
-from host_controller.errors import ControllerError
 from host_controller.messaging.judgement import Settlement
 from host_controller.store import queries
+from web.forms import flash_errors, flash_outcome
 from web.services import Services
 
 _ACTOR = "page"
@@ -32,6 +32,14 @@ class SettleForm(FlaskForm):  # type: ignore[misc]
 def add_message_pages(pages: Blueprint, services: Services) -> None:
     """Add the routes."""
 
+    def act(message_id: int, form: SettleForm) -> str:
+        try:
+            settlement = Settlement(request.form.get("as", ""))
+        except ValueError:
+            abort(400, "an unknown way to settle a message")
+        services.settle([message_id], settlement, _ACTOR, form.reason.data)
+        return _DONE[settlement]
+
     @pages.get("/messages/<int:message_id>")
     def message(message_id: int) -> str:
         with services.store.reading() as session:
@@ -48,14 +56,7 @@ def add_message_pages(pages: Blueprint, services: Services) -> None:
     def settle_message(message_id: int) -> Any:
         form = SettleForm()
         if form.validate_on_submit():
-            try:
-                settlement = Settlement(request.form.get("as", ""))
-                services.settle([message_id], settlement, _ACTOR, form.reason.data)
-                flash(_DONE[settlement], "ok")
-            except ControllerError as error:
-                flash(str(error), "error")
-            except ValueError:
-                abort(400, "an unknown way to settle a message")
+            flash_outcome(lambda: act(message_id, form))
         else:
-            flash("; ".join(word for words in form.errors.values() for word in words), "error")
+            flash_errors(form)
         return redirect(url_for("pages.message", message_id=message_id))

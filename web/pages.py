@@ -17,6 +17,7 @@ from host_controller.messaging.submit import Draft, Rejected
 from host_controller.rules.states import MessageState
 from host_controller.store import queries
 from web.batch_pages import add_batch_pages
+from web.forms import flash_errors
 from web.hold_pages import HoldForm, add_hold_pages
 from web.message_pages import add_message_pages
 from web.phone_pages import add_phone_pages
@@ -77,8 +78,7 @@ def make_pages(services: Services) -> Blueprint:
     def send() -> Any:
         form = SendForm()
         if not form.validate_on_submit():
-            words = "; ".join(word for words in form.errors.values() for word in words)
-            flash(words, "error")
+            flash_errors(form)
             return render_template("overview.html", form=form, hold_form=HoldForm(), **_state(services)), 400
         # A browser sends line breaks as CR LF; an SMS has LF.
         text = form.text.data.replace("\r\n", "\n")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from flask import Blueprint, abort, redirect, render_template, request, url_for
 from flask_wtf import FlaskForm
 
 from device_drivers.base import Verdict
 from host_controller import __version__
-from host_controller.errors import ControllerError
 from host_controller.messaging.held import list_held
+from web.forms import flash_outcome
 from web.hold_pages import HoldForm
 from web.services import Services
 from web.views import PhoneDetails, phone_details, weightiest_first
@@ -72,8 +72,5 @@ def add_phone_pages(pages: Blueprint, services: Services) -> None:
         find(serial)
         if not ActionForm().validate_on_submit():
             abort(400, "the form is too old; reload the page")
-        try:
-            flash(act(serial, request.form.get("action", "")), "ok")
-        except ControllerError as error:
-            flash(str(error), "error")
+        flash_outcome(lambda: act(serial, request.form.get("action", "")))
         return redirect(url_for("pages.phone", serial=serial))

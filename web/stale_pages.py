@@ -7,8 +7,8 @@ from typing import Any
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 
 from host_controller import __version__
-from host_controller.errors import ControllerError
 from host_controller.messaging.stale import list_stale
+from web.forms import flash_errors, flash_outcome
 from web.hold_pages import HoldForm, actor_of
 from web.services import Services
 
@@ -36,12 +36,9 @@ def add_stale_pages(pages: Blueprint, services: Services) -> None:
     def settle_stale() -> Any:
         form = HoldForm()
         if not form.validate_on_submit():
-            flash("; ".join(word for words in form.errors.values() for word in words), "error")
+            flash_errors(form)
         elif not (form.reason.data or "").strip():
             flash("write down why", "error")
         else:
-            try:
-                flash(act(form, request.form.get("batch") or None), "ok")
-            except ControllerError as error:
-                flash(str(error), "error")
+            flash_outcome(lambda: act(form, request.form.get("batch") or None))
         return redirect(url_for("pages.stale"))
