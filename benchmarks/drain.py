@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from benchmarks.host import DAEMON, Host, Usage
-from benchmarks.rack import wait_for
+from benchmarks.host import DAEMON, Host, Usage, wait_until_ready
 from benchmarks.tally import balance, read_stored, whole_messages
 from host_controller.cli.simulated_rack import SimulatedRack
 from host_controller.cli.simulator_control import SimulatorControl
@@ -33,7 +32,7 @@ def let_go(
     with host.calls() as api:
         api.call("POST", "/holds", {"scope": "rack", "kind": "paused", "reason": "every phone is to be ready first"})
     with host.running(module, environment), host.calls() as api:
-        wait_for(lambda: _ready(api.call("GET", "/phones")["phones"]) == len(rack.phones), _READY_LIMIT_S, 0.5)
+        wait_until_ready(api, len(rack.phones), _READY_LIMIT_S)
         start = host.usage()
         if is_released:
             api.call("POST", "/holds/release", {"scope": "rack"})
@@ -62,10 +61,6 @@ def _each(used: Usage, count: int) -> dict[str, float]:
         "daemon_ms": 1000 * used.daemon_s / count,
         "adb_ms": 1000 * used.adb_s / count,
     }
-
-
-def _ready(phones: Iterable[Mapping[str, object]]) -> int:
-    return sum(phone["status"] == "ready" for phone in phones)
 
 
 def on_air(rack: SimulatedRack) -> Counter[str]:

@@ -26,6 +26,7 @@ DAEMON = "host_controller"
 _BULK = 1000
 _UP_LIMIT_S, _DOWN_LIMIT_S = 60.0, 90.0
 _STEP_S = 0.1
+_LOOK_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -161,6 +162,15 @@ class Host:
 def numbered_messages(count: int, first: int = 0) -> list[Message]:
     """Messages, each to a number of its own."""
     return [(f"+42077{n:07d}", f"Zpráva {n}") for n in range(first, first + count)]
+
+
+def wait_until_ready(api: ApiClient, phones: int, limit_s: float) -> None:
+    """Wait until so many phones may send. Raises TimeoutError."""
+
+    def ready() -> int:
+        return sum(phone["status"] == "ready" for phone in api.call("GET", "/phones")["phones"])
+
+    wait_for(lambda: ready() == phones, limit_s, _LOOK_S)
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,7 @@ from typing import Any
 
 from benchmarks.drain import FAST, NO_LIMIT
 from benchmarks.figures import machine, save
-from benchmarks.host import Host
-from benchmarks.rack import wait_for
+from benchmarks.host import Host, wait_until_ready
 from benchmarks.rounds import PAUSE
 from benchmarks.runs import REPEATS, middle
 from host_controller.cli.simulated_rack import simulated_rack
@@ -33,7 +32,7 @@ def measure(pause_s: float) -> dict[str, float]:
     with tempfile.TemporaryDirectory(prefix="sr") as name, simulated_rack(PHONES, FAST) as rack:
         host = Host(Path(name), rack.phones, NO_LIMIT)
         with host.running("benchmarks.rounds", {PAUSE: str(pause_s)}), host.calls() as api:
-            wait_for(lambda: _ready(api.call("GET", "/phones")["phones"]) == PHONES, _READY_LIMIT_S, 0.5)
+            wait_until_ready(api, PHONES, _READY_LIMIT_S)
             time.sleep(_SETTLE_S)
             start = host.usage()
             time.sleep(SECONDS)
@@ -43,10 +42,6 @@ def measure(pause_s: float) -> dict[str, float]:
                 "adb_percent": 100 * used.adb_s / used.at_s,
                 "rss_mb": host.peak_rss_mb(),
             }
-
-
-def _ready(phones: list[dict[str, Any]]) -> int:
-    return sum(phone["status"] == "ready" for phone in phones)
 
 
 def main() -> None:

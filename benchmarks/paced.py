@@ -13,9 +13,8 @@ from typing import Any
 
 from benchmarks.drain import FAST, verify
 from benchmarks.figures import machine, save
-from benchmarks.host import Host, numbered_messages, queue
+from benchmarks.host import Host, numbered_messages, queue, wait_until_ready
 from benchmarks.lateness import Late, Submit, control_timer, lateness_ms, most_in_a_minute
-from benchmarks.rack import wait_for
 from benchmarks.runs import REPEATS, middle
 from host_controller.cli.simulated_rack import SimulatedRack, simulated_rack
 from host_controller.cli.simulator_control import SimulatorControl
@@ -28,7 +27,6 @@ _PER_MINUTE = 100 // _SIMS
 MESSAGES = PHONES * _SIMS * _PER_MINUTE * SECONDS // 60
 Submits = Mapping[object, Sequence[Submit]]
 _READY_LIMIT_S, _END_LIMIT_S = 180.0, 300.0
-_LOOK_S = 0.5
 # What one submit may be before its due time by the rounding of the clock.
 _CLOCK_MS = 1.0
 _PASS_P99_MS, _PASS_CPU = 50, 70
@@ -40,7 +38,7 @@ def measure() -> dict[str, float]:
         host = Host(Path(name), rack.phones, _PER_MINUTE)
         with host.running(), control_timer(PHONES * 100 / 60) as control_ms:
             with host.calls() as api:
-                wait_for(lambda: _ready(api.call("GET", "/phones")["phones"]), _READY_LIMIT_S, _LOOK_S)
+                wait_until_ready(api, PHONES, _READY_LIMIT_S)
                 queued = queue(api, numbered_messages(MESSAGES))
             control_ms.clear()
             start = host.usage()
@@ -55,10 +53,6 @@ def measure() -> dict[str, float]:
             **verify(host, rack, queued.numbers),
             **_spacing(_by_host(host), _by_phones(rack)),
         }
-
-
-def _ready(phones: Sequence[Mapping[str, Any]]) -> bool:
-    return sum(bool(phone["status"] == "ready") for phone in phones) == PHONES
 
 
 def _by_host(host: Host) -> Submits:
