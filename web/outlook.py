@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from host_controller.fleet.phone import PhoneStatus, PhoneView
 from host_controller.fleet.sim_limits import limits_of
 from host_controller.messaging.holds import Scope, active_holds
+from host_controller.messaging.why_queue import is_alike
 from host_controller.rules.classes import MessageClass
 from host_controller.rules.forecast import SimForecast, gone_at
 from host_controller.rules.ledger import left_of
@@ -22,7 +23,6 @@ from host_controller.store.models import MessageRecord
 
 # Adding up a long queue takes longer than a look at the page may.
 _KEPT_FOR = timedelta(seconds=10)
-_LONG = 5000
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,7 @@ class Forecast:
         """Give the outlook of a queue of so many messages."""
         if self._kept:
             at, count, known = self._kept
-            is_alike = queued == count or (count > _LONG and queued > _LONG)
-            if is_alike and timedelta() <= now - at < _KEPT_FOR:
+            if is_alike(queued, count) and timedelta() <= now - at < _KEPT_FOR:
                 return known
         found = _look_ahead(session, views, settings, now, ramp) if queued else Outlook()
         self._kept = now, queued, found

@@ -36,14 +36,14 @@ def status(api: ApiClient, as_json: bool) -> None:
     ready = sum(phone["status"] == "ready" for phone in answer["phones"])
     click.echo(f"\n{ready} of {len(answer['phones'])} phones ready")
     if answer["queue_parts"]:
-        click.echo(f"{answer['queue_parts']} parts wait{words_of_outlook(answer, ready)}")
+        click.echo(f"{answer['queue_parts']} parts wait{_words_of_outlook(answer, ready)}")
     if answer["trouble"]:
         click.echo(answer["trouble"])
     for hold in answer["holds"]:
         click.echo(hold_line(hold))
 
 
-def words_of_outlook(status: dict[str, Any], ready: int) -> str:
+def _words_of_outlook(status: dict[str, Any], ready: int) -> str:
     """Say what the waiting parts wait for, after their number; of an answer of `GET /status`."""
     held, empty_at = status["queue_held_parts"], status["queue_empty_at"]
     if held == status["queue_parts"]:

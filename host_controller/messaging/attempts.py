@@ -279,20 +279,6 @@ def _count_not_sent(session: Session, message_id: int, evidence: Evidence | None
     return session.scalar(query) or 0
 
 
-def spent_parts(session: Session, sim_id: int, since: datetime) -> list[tuple[datetime, int]]:
-    """Give (intent time, parts) of every attempt of a SIM since then that counts against its limits, oldest first."""
-    rows = session.execute(
-        select(AttemptRecord.intent_at, AttemptRecord.part_count)
-        .where(
-            AttemptRecord.sim_id == sim_id,
-            AttemptRecord.intent_at >= since,
-            AttemptRecord.state != AttemptState.NOT_SENT,
-        )
-        .order_by(AttemptRecord.intent_at)
-    )
-    return list(rows)
-
-
 def last_attempt_id(session: Session) -> int:
     """Give the highest attempt id so far, 0 if there is none."""
     return session.scalar(select(func.max(AttemptRecord.id))) or 0

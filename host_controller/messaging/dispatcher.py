@@ -52,11 +52,6 @@ class Dispatcher:
         """What slows the SIMs since the last outage, or did."""
         return self.pulse.ramp()
 
-    def forget(self) -> None:
-        """What is in memory may be wrong. From any thread."""
-        self.queue.forget()
-        self.rules.forget()
-
     def rolled_back(self) -> None:
         """The writer took back what it had done; called in its thread."""
         self.queue.forget()

@@ -55,7 +55,7 @@ class RackRules:
         wait = self._quiet_hours(msisdn, message_class, at)
         return at if wait is None else wait.until
 
-    def note(self, session: Session, message: QueuedMessage, at: datetime) -> None:
+    def note(self, message: QueuedMessage, at: datetime) -> None:
         """Count a message that is handed over; its attempt is on record already, within this work."""
         ledgers = self._ledgers
         # Where they are forgotten, the next load finds it.

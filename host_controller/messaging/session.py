@@ -235,7 +235,7 @@ class PhoneSession:
         if result.sighted:
             self._schedule_read(self._timings.second_read_s * self._draw.uniform(1, _STRETCHED))
         elif result.unproven or now_s < self._active_until_s or self._is_sending:
-            self._schedule_read(self._timings.read_active_s * self._draw.uniform(_SHORTENED, 1))
+            self._read_soon()
         else:
             self._next_read_s = math.inf
         changes = self._services.bells.counts.changes
@@ -251,6 +251,9 @@ class PhoneSession:
         finally:
             if self._reconciler.freed != freed_before:
                 self._services.bells.ring()
+
+    def _read_soon(self) -> None:
+        self._schedule_read(self._timings.read_active_s * self._draw.uniform(_SHORTENED, 1))
 
     def _schedule_read(self, pause_s: float) -> None:
         self._next_read_s = self._services.elapsed_s() + pause_s
@@ -282,7 +285,7 @@ class PhoneSession:
         # While messages wait for their pace, a STOP must be seen soon: each round may spare somebody one.
         self._is_sending = outcome is None or (isinstance(outcome, Wait) and outcome.reason in _PACED)
         if self._is_sending and self._next_read_s == math.inf:
-            self._schedule_read(self._timings.read_active_s * self._draw.uniform(_SHORTENED, 1))
+            self._read_soon()
         self._tell(outcome if isinstance(outcome, Wait) else None)
         if isinstance(outcome, (Idle, Wait)):
             self.idle_as_of = None if self._sending.is_shut else looked_at

@@ -194,18 +194,21 @@ class Taking:
 
     def _free_slots(self, usable_slots: frozenset[int]) -> frozenset[int] | Wait:
         """Slots of the SIMs that nobody holds."""
-        found = [(sim, self._shared.holds.of_sim(self._enrolled.phone_id, sim.sim_id)) for sim in self._usable]
-        free = {sim.sim.slot_index for sim, hold in found if hold is None}
+        found = [(sim, self._paused(sim)) for sim in self._usable]
+        free = {sim.sim.slot_index for sim, wait in found if wait is None}
         if found and not free:
-            return Wait(None, next(hold.wait_reason for _, hold in found if hold is not None))
+            return next(wait for _, wait in found if wait is not None)
         return usable_slots & free
 
     def _held_sim(self, sim: RackSim, usable_slots: frozenset[int]) -> Wait | None:
         """What holds a SIM for every message."""
+        no_service = None if sim.sim.slot_index in usable_slots else Wait(None, WaitReason.NO_SERVICE)
+        return self._paused(sim) or no_service
+
+    def _paused(self, sim: RackSim) -> Wait | None:
+        """What a person, or a fuse, holds of a SIM."""
         hold = self._shared.holds.of_sim(self._enrolled.phone_id, sim.sim_id)
-        if hold is not None:
-            return Wait(None, hold.wait_reason)
-        return None if sim.sim.slot_index in usable_slots else Wait(None, WaitReason.NO_SERVICE)
+        return None if hold is None else Wait(None, hold.wait_reason)
 
     @property
     def _usable(self) -> tuple[RackSim, ...]:
@@ -260,7 +263,7 @@ class Taking:
         return standing.limits(sim_id, message.parts, message.message_class, message.msisdn, now), None
 
     def _note(self, session: Session, message: QueuedMessage, sim: RackSim, now: datetime) -> None:
-        self._shared.rules.note(session, message, now)
+        self._shared.rules.note(message, now)
         if self._shared.sticky is not None:
             recipients.remember(session, message.msisdn, sim.sim_id, now)
 

@@ -73,14 +73,18 @@ class QueueWhy:
         kept = self._kept
         if kept:
             at, lasts, count, groups = kept
-            is_alike = queued == count or (count > _LONG and queued > _LONG)
-            if is_alike and timedelta() <= now - at < lasts:
+            if is_alike(queued, count) and timedelta() <= now - at < lasts:
                 return groups
         began_s = time.monotonic()
         groups = groups_of(why, session)
         took = timedelta(seconds=time.monotonic() - began_s)
         self._kept = now, max(_LEAST_KEPT, took * _SHARE), queued, groups
         return groups
+
+
+def is_alike(queued: int, count: int) -> bool:
+    """Say whether what was found out for a queue of `count` messages may stand for one of `queued`."""
+    return queued == count or (count > _LONG and queued > _LONG)
 
 
 def groups_of(why: Why, session: Session) -> tuple[Group, ...]:

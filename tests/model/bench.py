@@ -163,7 +163,8 @@ class Bench:
     def kill(self) -> None:
         """What is in memory is gone."""
         self.failpoints.disarm()
-        self.dispatcher.forget()
+        self.dispatcher.queue.forget()
+        self.dispatcher.rules.forget()
         for lane in self.lanes:
             lane.forget()
 

@@ -96,7 +96,7 @@ class Lane:
             return wait
         claim = attempts.claim(session, message, 1, SENDER, now=now, actor="test")
         self.dispatcher.queue.drop(message)
-        self.rules.note(session, message, now)
+        self.rules.note(message, now)
         if fails:
             raise ConfigError
         return claim
