@@ -31,15 +31,9 @@ from host_controller.rules.states import Evidence, MessageState
 from host_controller.rules.sticky import SimMode
 from host_controller.rules.timings import Timings
 from host_controller.settings import MessageSettings
-from host_controller.store.models import (
-    AttemptRecord,
-    MessageEvent,
-    MessageRecord,
-    OptOutRecord,
-    PhoneRecord,
-    SimRecord,
-)
+from host_controller.store.models import AttemptRecord, MessageEvent, MessageRecord, OptOutRecord
 from host_controller.store.store import Store
+from tests.phone_rows import phone_row
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -55,15 +49,7 @@ def store(request, fresh_database):
 
 
 def _add_phone(session):
-    phone = PhoneRecord(
-        hardware_serial="HW1", adb_serial="A1", manufacturer="Maker", model="Model", android_release="14", api_level=34,
-        build_fingerprint="fp", send_only=False, send_way="isms", capabilities={}, guard_max_parts=30,
-        guard_interval_s=60, enrolled_at=NOW, inbox_date_ms=0,
-    )  # fmt: skip
-    phone.sims = [
-        SimRecord(slot_index=slot, subscription_id=slot, active=True, parts_per_minute=20) for slot in range(3)
-    ]
-    session.add(phone)
+    session.add(phone_row(NOW, subscriptions=range(3)))
 
 
 def send(store, *asked, now=NOW):

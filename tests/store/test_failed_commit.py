@@ -19,8 +19,9 @@ from host_controller.messaging.queue import Queue
 from host_controller.messaging.submit import Accepted, Draft, submit
 from host_controller.rules.states import MessageState
 from host_controller.settings import MessageSettings
-from host_controller.store.models import MessageRecord, OptOutRecord, PhoneRecord, SimRecord
+from host_controller.store.models import MessageRecord, OptOutRecord
 from host_controller.store.store import Store
+from tests.phone_rows import phone_row
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 SENDER = Sender(1, "host", 1, None, 0, 0)
@@ -35,13 +36,7 @@ def store(request, fresh_database):
 
 
 def _add_phone(session):
-    phone = PhoneRecord(
-        hardware_serial="HW1", adb_serial="A1", manufacturer="Maker", model="Model", android_release="14",
-        api_level=34, build_fingerprint="fp", send_only=False, send_way="isms", capabilities={}, guard_max_parts=30,
-        guard_interval_s=60, enrolled_at=NOW, inbox_date_ms=0,
-    )  # fmt: skip
-    phone.sims = [SimRecord(slot_index=0, subscription_id=0, active=True, parts_per_minute=20)]
-    session.add(phone)
+    session.add(phone_row(NOW))
 
 
 @pytest.fixture

@@ -24,8 +24,8 @@ from host_controller.rules.classes import MessageClass
 from host_controller.rules.ledger import Use
 from host_controller.rules.waiting import Wait, WaitReason
 from host_controller.settings import Settings
-from host_controller.store.models import PhoneRecord, SimRecord
 from host_controller.store.store import Store
+from tests.phone_rows import phone_row
 
 NOON = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -46,13 +46,7 @@ def store(fresh_database):
 
 def _add_phones(session):
     for number, sims in ((1, 2), (2, 1)):
-        phone = PhoneRecord(
-            hardware_serial=f"HW{number}", adb_serial=f"A{number}", manufacturer="Maker", model="Model",
-            android_release="14", api_level=34, build_fingerprint="fp", send_only=False, send_way="isms",
-            capabilities={}, guard_max_parts=10_000, guard_interval_s=60, enrolled_at=NOON, inbox_date_ms=0,
-        )  # fmt: skip
-        phone.sims = [SimRecord(slot_index=s, subscription_id=s, active=True, parts_per_minute=20) for s in range(sims)]
-        session.add(phone)
+        session.add(phone_row(NOON, number, range(sims), guard_max_parts=10_000))
 
 
 class Scene:

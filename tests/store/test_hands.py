@@ -17,8 +17,9 @@ from host_controller.messaging.hands import Hands
 from host_controller.messaging.sweep import sweep_overdue
 from host_controller.rules.states import AttemptState, MessageState
 from host_controller.rules.timings import Timings
-from host_controller.store.models import AttemptRecord, MessageEvent, MessageRecord, PhoneRecord, SimRecord
+from host_controller.store.models import AttemptRecord, MessageEvent, MessageRecord
 from host_controller.store.store import Store
+from tests.phone_rows import phone_row
 
 NOON = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 NOON_MS = int(NOON.timestamp() * 1000)
@@ -34,13 +35,7 @@ def store(request, fresh_database):
 
 
 def _add_phone(session):
-    phone = PhoneRecord(
-        hardware_serial="HW1", adb_serial="A1", manufacturer="Maker", model="Model", android_release="14", api_level=34,
-        build_fingerprint="fp", send_only=False, send_way="isms", capabilities={}, guard_max_parts=30,
-        guard_interval_s=60, enrolled_at=NOON, inbox_date_ms=0,
-    )  # fmt: skip
-    phone.sims = [SimRecord(slot_index=0, subscription_id=11, active=True, parts_per_minute=20)]
-    session.add(phone)
+    session.add(phone_row(NOON, subscriptions=[11]))
 
 
 @pytest.fixture

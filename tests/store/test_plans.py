@@ -16,8 +16,9 @@ from host_controller.messaging.workload import count_work
 from host_controller.rules.classes import MessageClass
 from host_controller.rules.states import MessageState
 from host_controller.rules.waiting import Wait, WaitReason
-from host_controller.store.models import MessageRecord, PhoneRecord, SimRecord
+from host_controller.store.models import MessageRecord
 from host_controller.store.store import Store
+from tests.phone_rows import phone_row
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -43,13 +44,7 @@ def store(tmp_path):
 
 def fill(session):
     """What a long queue has: every class, every bond, every wait."""
-    phone = PhoneRecord(
-        hardware_serial="HW1", adb_serial="A1", manufacturer="Maker", model="Model", android_release="14",
-        api_level=34, build_fingerprint="fp", send_only=False, send_way="isms", capabilities={}, guard_max_parts=30,
-        guard_interval_s=60, enrolled_at=NOW, inbox_date_ms=0,
-    )  # fmt: skip
-    phone.sims = [SimRecord(slot_index=0, subscription_id=0, active=True, parts_per_minute=20)]
-    session.add(phone)
+    session.add(phone_row(NOW))
     session.flush()
     waits = [(None, None)] * 5 + [(WaitReason.NOT_BEFORE, NOW + MINUTE), (WaitReason.QUIET_HOURS, None)]
     states = [MessageState.QUEUED] * 4 + [MessageState.SENT]

@@ -17,8 +17,9 @@ from host_controller.messaging.queue import Queue, move_due
 from host_controller.rules.classes import MessageClass
 from host_controller.rules.states import MessageState
 from host_controller.rules.waiting import Wait, WaitReason
-from host_controller.store.models import MessageRecord, PhoneRecord, SimRecord
+from host_controller.store.models import MessageRecord
 from host_controller.store.store import Store
+from tests.phone_rows import phone_row
 
 START = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -38,16 +39,7 @@ def store(request, fresh_database):
 
 def _add_phones(session):
     for number, sim_ids in PHONES.items():
-        phone = PhoneRecord(
-            hardware_serial=f"HW{number}", adb_serial=f"A{number}", manufacturer="Maker", model="Model",
-            android_release="14", api_level=34, build_fingerprint="fp", send_only=False, send_way="isms",
-            capabilities={}, guard_max_parts=30, guard_interval_s=60, enrolled_at=START, inbox_date_ms=0,
-        )  # fmt: skip
-        phone.sims = [
-            SimRecord(slot_index=slot, subscription_id=slot, active=True, parts_per_minute=20)
-            for slot in range(len(sim_ids))
-        ]
-        session.add(phone)
+        session.add(phone_row(START, number, range(len(sim_ids))))
         session.flush()
 
 

@@ -31,8 +31,8 @@ from host_controller.rules.sticky import StickyRule
 from host_controller.rules.timings import Timings
 from host_controller.rules.waiting import Wait, WaitReason
 from host_controller.settings import Settings
-from host_controller.store.models import PhoneRecord, SimRecord
 from host_controller.store.store import Store
+from tests.phone_rows import phone_row
 
 # A Wednesday, one o'clock in Prague.
 NOON = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
@@ -52,13 +52,7 @@ def store(request, fresh_database):
 
 
 def _add_phone(session):
-    phone = PhoneRecord(
-        hardware_serial="HW1", adb_serial="A1", manufacturer="Maker", model="Model", android_release="14", api_level=34,
-        build_fingerprint="fp", send_only=False, send_way="isms", capabilities={}, guard_max_parts=30,
-        guard_interval_s=60, enrolled_at=NOON, inbox_date_ms=0,
-    )  # fmt: skip
-    phone.sims = [SimRecord(slot_index=s, subscription_id=s, active=True, parts_per_minute=20) for s in range(2)]
-    session.add(phone)
+    session.add(phone_row(NOON, subscriptions=range(2)))
 
 
 class Lane:
