@@ -14,7 +14,7 @@ from device_drivers.errors import AdbServerUnreachableError
 from host_controller.errors import ConfigError
 from host_controller.settings import Settings
 from host_controller.store.data_dir import DataDirectory
-from host_controller.wiring import Controller, build_controller
+from host_controller.wiring import Controller, Surface, build_controller
 
 
 class Daemon:
@@ -23,9 +23,10 @@ class Daemon:
     def __init__(self, controller: Controller) -> None:
         self._controller = controller
         self._surface_threads = [
-            threading.Thread(target=surface.run, name=f"web {number}", daemon=True)
+            threading.Thread(target=self._serve, args=(surface,), name=f"web {number}", daemon=True)
             for number, surface in enumerate(controller.surfaces)
         ]
+        self._is_stopping = False
 
     def start(self) -> None:
         """Begin to watch and to send. Raises AdbServerUnreachableError."""
@@ -37,6 +38,7 @@ class Daemon:
 
     def stop(self) -> None:
         """Finish what is in the phones' hands, begin nothing new, end."""
+        self._is_stopping = True
         for surface in self._controller.surfaces:
             surface.close()
         self._controller.clock.stop()
@@ -44,6 +46,13 @@ class Daemon:
         self._controller.adb_supervision.stop()
         self._controller.adb_server.stop()
         self._controller.store.close()
+
+    def _serve(self, surface: Surface) -> None:
+        try:
+            surface.run()
+        except (OSError, RuntimeError):
+            if not self._is_stopping:  # else its sockets were closed under its loop, which is how it ends
+                raise
 
 
 @contextmanager

@@ -38,7 +38,8 @@ class ControlServer:
         """Raise OSError where the port is taken."""
         self._server = waitress.create_server(_make_app(phones, network, loop), host="127.0.0.1", port=port)
         self.url = f"http://127.0.0.1:{self._server.effective_port}"
-        self._thread = threading.Thread(target=self._server.run, name="control", daemon=True)
+        self._thread = threading.Thread(target=self._serve, name="control", daemon=True)
+        self._is_closed = False
 
     def start(self) -> None:
         """Begin to serve."""
@@ -46,7 +47,15 @@ class ControlServer:
 
     def close(self) -> None:
         """End."""
+        self._is_closed = True
         self._server.close()
+
+    def _serve(self) -> None:
+        try:
+            self._server.run()
+        except (OSError, RuntimeError):
+            if not self._is_closed:  # else its sockets were closed under its loop, which is how it ends
+                raise
 
 
 def _make_app(phones: Sequence[SimulatedPhone], network: Network, loop: asyncio.AbstractEventLoop) -> flask.Flask:
