@@ -19,6 +19,7 @@ import pytest
 import waitress
 
 from odoo_sync.fake import FakeOdoo, make_app
+from tests.serving import run_until_closed
 
 COUNT = 100
 OPTED_OUT = 7
@@ -43,10 +44,14 @@ class FakePeer:
     def start(self):
         self._server = waitress.create_server(self.app, host="127.0.0.1", port=self.port)
         self.port = self._server.effective_port
-        threading.Thread(target=self._server.run, daemon=True).start()
+        self._thread = threading.Thread(target=run_until_closed, args=(self._server,), daemon=True)
+        self._thread.start()
 
     def stop(self):
         self._server.close()
+        # While its loop still looks at the socket, the port is taken.
+        self._thread.join(10)
+        assert not self._thread.is_alive()
 
     def send_mailing(self, numbers, mark):
         self.odoo.add_mailing([(number, f"{mark} {n}") for n, number in enumerate(numbers)])

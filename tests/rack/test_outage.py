@@ -111,7 +111,8 @@ def test_a_rack_that_was_stopped_for_days(make_rack, fake_phone):
     rack.control.release(Scope.RACK, None, "anna")
     rack.wait_until(lambda: waits_for(rack) == [WaitReason.STALE] * len(OLD))
     assert phone.air == []
-    assert rack.dispatcher.ramp().is_on(utc_now())
+    # It begins when the last of them is held.
+    rack.wait_until(lambda: rack.dispatcher.ramp().is_on(utc_now()))
 
 
 def test_a_phone_without_a_network_is_no_sign_of_life(make_rack, fake_phone):
