@@ -81,7 +81,7 @@ class Inbox:
             msisdn = parse_msisdn(record.sender, self._home_region)
         except InvalidMsisdnError:
             return  # A company's name or a short code: nobody there could be written to.
-        verdict = judge_stop(record.text, sender_is_msisdn=True)
+        verdict = judge_stop(record.text, sender_is_msisdn=True).verdict
         record.stop = verdict
         session.flush()
         if verdict is not StopVerdict.CERTAIN:
