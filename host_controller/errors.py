@@ -17,6 +17,9 @@
       UnknownPhoneError         correct the serial
       UnknownMessageError       correct the id
       UnknownTargetError        correct the name of what is to be held or released
+      UnknownInboundError       correct the id
+      UnknownOptOutError        correct the number, or leave it
+      NotSuspectedError         leave it: there is nothing to decide
       NotUnknownError           leave it: what is not unknown settles itself
       NotRunningError           start the daemon
       IllegalTransitionError    a bug: nothing was changed
@@ -132,6 +135,24 @@ class UnknownTargetError(ControllerError):
     """There is nothing of that name to be held or released."""
 
     code = "not_found"
+
+
+class UnknownInboundError(ControllerError):
+    """There is no inbound message of that id."""
+
+    code = "not_found"
+
+
+class UnknownOptOutError(ControllerError):
+    """The number has not opted out."""
+
+    code = "not_found"
+
+
+class NotSuspectedError(ControllerError):
+    """Only a suspected STOP that is not decided yet can be decided."""
+
+    code = "not_suspected"
 
 
 class NotUnknownError(ControllerError):

@@ -126,4 +126,5 @@ class Pull:
 def _refusal(session: Session, checked: Checked | Rejected) -> str | None:
     if isinstance(checked, Rejected):
         return checked.code
-    return OptedOutError.code if opted_out(session, [checked.msisdn.e164]) else None
+    recipient = (checked.msisdn.e164, checked.draft.brand)
+    return OptedOutError.code if opted_out(session, [recipient]) else None

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from device_drivers.base import Check, SendWay, Verdict
 from host_controller.fleet.phone import PhoneStatus, PhoneView
 from host_controller.fleet.sim_limits import rack_sim
+from host_controller.inbox.care import Rescanned
 from host_controller.messaging.canary import CanaryView
 from host_controller.messaging.held import Held, list_held
 from host_controller.messaging.holds import Scope, weightiest
@@ -232,6 +233,7 @@ def as_json(
     | EventView
     | InboundView
     | OptOutView
+    | Rescanned
     | Explanation
     | StaleGroup
     | Group

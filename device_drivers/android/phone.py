@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import BinaryIO
 
 from device_drivers.adb.command import DeviceCommand, call, in_order, when_output_has_line
@@ -35,6 +36,7 @@ from device_drivers.android.radio_log import LogPosition
 from device_drivers.base import (
     Enrolment,
     EnrolOptions,
+    InboxRow,
     JournalAnswer,
     JournalWord,
     MessageQuery,
@@ -44,6 +46,7 @@ from device_drivers.base import (
     RadioAnswers,
     SendGuard,
     SendWay,
+    SentRow,
     Sim,
     SimHealth,
     SubmitReceipt,
@@ -236,13 +239,33 @@ class AndroidPhone(PhoneDriver):
         """See PhoneDriver."""
         known = self._known
         by_app = known is not None and known.options.send_way is SendWay.APP and known.messaging_app
+        package = by_app or isms.CALLING_PACKAGE
+        clock, sent, inbox = self._read_rows(message_rows.query_command(query, package))
+        cut = len(sent) + len(inbox) >= query.inbox_limit
+        if not sent and not inbox:
+            self._make_sure_of_access()
+        elif cut and not inbox:
+            # The limit may have cut sent rows as well; each of them may be somebody's proof.
+            inbox_only = replace(query, sent_since_ms=None)
+            _, sent, _ = self._read_rows(message_rows.sent_command(query, package))
+            clock, _, inbox = self._read_rows(message_rows.query_command(inbox_only, package))
+            cut = len(inbox) >= query.inbox_limit
+        return MessageRows(self._clock_ms(clock), sent, inbox, more_inbox=cut)
+
+    def _read_rows(self, command: DeviceCommand) -> tuple[str, tuple[SentRow, ...], tuple[InboxRow, ...]]:
+        clock, rows = self._ask_in_order("read messages", [CLOCK, command])
         try:
-            command = message_rows.query_command(query, by_app or isms.CALLING_PACKAGE)
-            clock, rows = self._ask_in_order("read messages", [CLOCK, command])
             sent, inbox = message_rows.parse_rows(rows)
         except message_rows.RowGrammarError as error:
             raise PhoneAnswerError(self._serial, f"the message store's answer was refused: {error}") from error
-        return MessageRows(self._clock_ms(clock), sent, inbox)
+        return clock, sent, inbox
+
+    def _make_sure_of_access(self) -> None:
+        """A shell that may no longer read SMS is told nothing else than that there are none."""
+        if not message_rows.is_count(self._run(message_rows.count_command(), _READ_LIMIT_S).stdout):
+            raise PhoneAnswerError(
+                self._serial, "its messages can no longer be read: the shell's permission to read SMS was taken away"
+            )
 
     def _hand_over(self, name: str, step: DeviceCommand, *, witnessed: bool) -> tuple[str | None, str]:
         """Run what may send; give the radio's log of before, if it is needed, and the answer.

@@ -14,6 +14,7 @@ from sqlalchemy import bindparam, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from device_drivers.base import SentRow
+from host_controller.consent.opt_outs import refuses
 from host_controller.messaging.queue import QueuedMessage
 from host_controller.messaging.transitions import change_state, note_event
 from host_controller.rules.states import (
@@ -69,11 +70,12 @@ def claim(
     """
     connection = session.connection()
     values = {"message": message.message_id, "sim": sim_id, "now": now, "number": message.msisdn}
-    if connection.execute(_HAS_OPTED_OUT, values).first() is not None:
+    if brands := connection.execute(_OPT_OUTS, values).scalars().all():
         record = session.get_one(MessageRecord, message.message_id)
-        if record.state == MessageState.QUEUED:
-            _cancel_opted_out(session, record, now, actor)
-        return None
+        if refuses(brands, record.brand):
+            if record.state == MessageState.QUEUED:
+                _cancel_opted_out(session, record, now, actor)
+            return None
     if connection.execute(_TAKE, values).rowcount != 1:
         return None
     n = message.last_n + 1
@@ -109,7 +111,9 @@ def claim(
 # Built once: to build a statement takes as long as to run it.
 _NOTE = insert(MessageEvent)
 _INTEND = insert(AttemptRecord).returning(AttemptRecord.id)
-_HAS_OPTED_OUT = select(OptOutRecord.id).where(OptOutRecord.msisdn == bindparam("number"))
+_OPT_OUTS = select(OptOutRecord.brand).where(
+    OptOutRecord.msisdn == bindparam("number"), OptOutRecord.lifted_at.is_(None)
+)
 _TAKE = (
     update(MessageRecord)
     .where(MessageRecord.id == bindparam("message"), MessageRecord.state == MessageState.QUEUED)

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from device_drivers.failpoints import failpoint
-from host_controller.consent.opt_outs import opted_out
+from host_controller.consent.opt_outs import Recipient, opted_out
 from host_controller.errors import (
     ControllerError,
     DestinationRefusedError,
@@ -64,6 +64,8 @@ class Draft:
     expires_at: datetime | None = None
     ttl_s: float | None = None
     """How long it may wait at most, from `not_before` or now; None: as long as the settings say for its class."""
+    brand: str | None = None
+    """In whose name it is sent, where people can opt out of one name and not of another."""
 
 
 @dataclass(frozen=True)
@@ -169,7 +171,7 @@ def accept_all(
     However many there are, the database is asked and written to by a handful of statements.
     """
     good = [item for item in checked if isinstance(item, Checked)]
-    refused = opted_out(session, [item.msisdn.e164 for item in good])
+    refused = opted_out(session, [(item.msisdn.e164, item.draft.brand) for item in good])
     known = _known_refs(session, [item.draft.ref for item in good if item.draft.ref is not None])
     membership = Membership(session, [item.draft.batch for item in good if item.draft.batch], now=now, actor=actor)
     reach = Reach(session, rack) if rack else None
@@ -230,13 +232,13 @@ def _row(
     item: Checked,
     settings: MessageSettings,
     membership: Membership,
-    refused: Collection[str],
+    refused: Collection[Recipient],
     reach: Reach | None,
     now: datetime,
 ) -> dict[str, Any]:
     """Give the row of a new message. Raises ControllerError where there must be none."""
     draft = item.draft
-    if item.msisdn.e164 in refused:
+    if (item.msisdn.e164, draft.brand) in refused:
         raise OptedOutError(f"{item.msisdn} has opted out and must not be written to")
     asked = BatchDraft(draft.batch or "", draft.message_class, Window(draft.not_before, draft.expires_at))
     terms = membership.terms(asked)
@@ -251,6 +253,7 @@ def _row(
     return {
         "uid": secrets.randbits(_UID_BITS),
         "ref": draft.ref,
+        "brand": draft.brand,
         "msisdn": item.msisdn.e164,
         "text": item.text.reveal(),
         "part_count": item.part_count,

@@ -15,7 +15,7 @@ from device_drivers.errors import DriverError, SubmitRejectedError
 from host_controller.events import Bells
 from host_controller.fleet.enrolment import Arrival, save_arrival
 from host_controller.fleet.phone import Enrolled
-from host_controller.inbox.receive import Inbox
+from host_controller.inbox.reading import Inbox
 from host_controller.messaging.confirmation import Confirmation
 from host_controller.messaging.dispatcher import build_dispatcher
 from host_controller.messaging.expiry import Expiry
@@ -127,7 +127,7 @@ class Bench:
 
     def _open(self) -> None:
         self.store = FailingStore(self.database, self.failpoints)
-        self.inbox = Inbox(self.store, SETTINGS.messages.home_region, self.clock)
+        self.inbox = Inbox(self.store, SETTINGS, self.clock)
         self.bells = Bells()
         self.dispatcher = build_dispatcher(self.store.store, self.bells, Holds(self.store), SETTINGS, self.clock)
         self.services = Services(self.store, None, self.bells, SETTINGS, self.clock)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 from device_drivers.base import (
@@ -28,7 +28,13 @@ from device_drivers.base import (
     SubmitReceipt,
     Verdict,
 )
-from device_drivers.errors import LinkError, NotSubmittedError, SubmitOutcomeUnknownError, SubmitRejectedError
+from device_drivers.errors import (
+    LinkError,
+    NotSubmittedError,
+    PhoneAnswerError,
+    SubmitOutcomeUnknownError,
+    SubmitRejectedError,
+)
 from host_controller.fleet.joining import SIMULATED_MANUFACTURER
 
 
@@ -70,6 +76,8 @@ class FakePhone(PhoneDriver):
     begun: dict[int, tuple[int | None, int | None]] = field(default_factory=dict)
     radio_sent: dict[int, int] = field(default_factory=dict)
     before_submit: threading.Event | None = None
+    before_answer: Callable[[MessageQuery], None] | None = None
+    denied: bool = False
     lock: threading.RLock = field(default_factory=threading.RLock)
     _withdrawing: list[SentRow] = field(default_factory=list)
 
@@ -165,17 +173,23 @@ class FakePhone(PhoneDriver):
         self._check_link()
         with self.lock:
             self.reads += 1
+            if self.denied:
+                raise PhoneAnswerError(self.serial, "its messages can no longer be read")
             since_ms = query.sent_since_ms
             shown = [*self.sent_rows, *self._withdrawing]
             self._withdrawing.clear()
             sent = [] if since_ms is None else [row for row in shown if row.date_ms >= since_ms]
-            after = query.inbox_after_row_id
+            after, page = query.inbox_after_row_id, query.inbox_page_after_row_id
             inbox = [
                 row
-                for row in self.inbox_rows
-                if row.date_ms >= query.inbox_since_ms or (after is not None and row.row_id > after)
+                for row in sorted(self.inbox_rows, key=lambda row: row.row_id)
+                if (row.date_ms >= query.inbox_since_ms or (after is not None and row.row_id > after))
+                and (page is None or row.row_id > page)
             ]
-            return MessageRows(self.read_clock_ms(), tuple(sent), tuple(inbox))
+            if self.before_answer is not None:
+                self.before_answer(query)
+            page_rows = tuple(inbox[: query.inbox_limit])
+            return MessageRows(self.read_clock_ms(), tuple(sent), page_rows, len(inbox) >= query.inbox_limit)
 
     def write_row(self, msisdn: str, text: str, *, subscription_id: int | None = None) -> None:
         """The phone writes a row late, by default for a message of its first SIM."""
