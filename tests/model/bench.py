@@ -93,6 +93,7 @@ class FailingStore:
         self._failpoints = failpoints
         self.reading = self.store.reading
         self.close = self.store.close
+        self.refusals = self.store.refusals
 
     def write(self, work: Callable) -> object:
         self._failpoints.pass_one()

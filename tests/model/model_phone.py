@@ -7,6 +7,7 @@ own, a row that was wrong is corrected within two seconds, nothing is in its han
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -201,7 +202,9 @@ class ModelPhone(PhoneDriver):
     def set_guard(self, guard: SendGuard | None) -> None:
         raise NotImplementedError
 
-    def submit(self, attempt_id: int, sim: Sim, msisdn: str, parts: Sequence[str]) -> SubmitReceipt:
+    def submit(
+        self, attempt_id: int, sim: Sim, msisdn: str, parts: Sequence[str], last_look=nullcontext
+    ) -> SubmitReceipt:
         intent = self.find_intent(attempt_id)
         # I7: whoever looks into the database now finds the intent.
         assert intent is not None, "I7: the phone hears of an attempt that is not in the database"
@@ -213,6 +216,9 @@ class ModelPhone(PhoneDriver):
         self.last_order = order
         self._do_meanwhile()
         self.asked_for = None
+        if fate.link != "refused" and self.plugged_in:
+            with last_look():
+                pass
         if fate.link == "refused" or not self.plugged_in:
             raise NotSubmittedError(self.name, "the link was down")
         if fate.link in ("cut", "stuck"):

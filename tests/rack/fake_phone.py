@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Collection, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 from device_drivers.base import (
@@ -76,6 +77,9 @@ class FakePhone(PhoneDriver):
     begun: dict[int, tuple[int | None, int | None]] = field(default_factory=dict)
     radio_sent: dict[int, int] = field(default_factory=dict)
     before_submit: threading.Event | None = None
+    before_open: Callable[[str], None] | None = None
+    after_open: Callable[[str], None] | None = None
+    """Called with the number of each message that was claimed, before the phone is reached, and as it is."""
     before_answer: Callable[[MessageQuery], None] | None = None
     denied: bool = False
     lock: threading.RLock = field(default_factory=threading.RLock)
@@ -141,7 +145,9 @@ class FakePhone(PhoneDriver):
         self._check_link()
         return RadioAnswers(self.radio_sent.get(attempt_id, 0), 0)
 
-    def submit(self, attempt_id: int, sim: Sim, msisdn: str, parts: Sequence[str]) -> SubmitReceipt:
+    def submit(
+        self, attempt_id: int, sim: Sim, msisdn: str, parts: Sequence[str], last_look=nullcontext
+    ) -> SubmitReceipt:
         if self.before_submit is not None:
             self.before_submit.wait(10)
         with self.lock:
@@ -151,6 +157,11 @@ class FakePhone(PhoneDriver):
                 raise NotSubmittedError(self.serial, "the link was down")
             if fault == "cut":
                 raise SubmitOutcomeUnknownError(self.serial, "no answer")
+            if self.before_open is not None:
+                self.before_open(msisdn)
+            with last_look():
+                if self.after_open is not None:
+                    self.after_open(msisdn)
             if attempt_id in self.begun:
                 raise SubmitOutcomeUnknownError(self.serial, "begun before")
             self.begun[attempt_id] = clock_ms, sim.subscription_id
@@ -197,11 +208,24 @@ class FakePhone(PhoneDriver):
             sub_id = subscription_id or self.sims[0].subscription_id
             self.sent_rows.append(SentRow(self._next_id(), self.read_clock_ms(), sub_id, msisdn, text))
 
-    def receive(self, sender: str, body: str, *, row_id: int | None = None, date_ms: int | None = None) -> None:
+    def receive(
+        self,
+        sender: str,
+        body: str,
+        *,
+        row_id: int | None = None,
+        date_ms: int | None = None,
+        sent_at_ms: int | None = None,
+    ) -> None:
         with self.lock:
             now_ms = self.read_clock_ms()
             row = InboxRow(
-                row_id or self._next_id(), date_ms or now_ms, now_ms, self.sims[0].subscription_id, sender, body
+                row_id or self._next_id(),
+                date_ms or now_ms,
+                sent_at_ms or now_ms,
+                self.sims[0].subscription_id,
+                sender,
+                body,
             )
             self.inbox_rows.append(row)
 
