@@ -7,9 +7,12 @@ phone's own clock*; they are compared with each other only, never with the host'
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
+
+from device_drivers.last_look import LastLook
 
 
 @dataclass(frozen=True)
@@ -292,10 +295,12 @@ class PhoneDriver(Protocol):
         """
         ...
 
-    def submit(self, attempt_id: int, sim: Sim, msisdn: str, parts: Sequence[str]) -> SubmitReceipt:
+    def submit(
+        self, attempt_id: int, sim: Sim, msisdn: str, parts: Sequence[str], last_look: LastLook = nullcontext
+    ) -> SubmitReceipt:
         """Hand one message, cut into parts, to the phone; safe to repeat only as the error says.
 
-        Raises NotSubmittedError, SubmitRejectedError or SubmitOutcomeUnknownError.
+        Raises NotSubmittedError, SubmitRejectedError or SubmitOutcomeUnknownError, and what `last_look` raises.
         """
         ...
 

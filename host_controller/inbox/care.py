@@ -74,11 +74,19 @@ class InboxCare:
             record.decision, record.decided_at, record.decided_by = decision, now, actor
             if decision is Decision.NOTHING:
                 return OptedOut(is_new=False, cancelled=0)
-            number = record.msisdn or parse_msisdn(record.sender, self._settings.messages.home_region).e164
+            number = self._number(record)
             origin = Origin(OptOutSource.INBOUND, actor, record.id, rule=_RULE, word=record.stop_word)
             return opt_out(session, number, origin, now=now)
 
-        return self._store.write(work)
+        with self._store.reading() as session:
+            found = session.get(InboundRecord, inbound_id)
+            is_suspected = found is not None and found.stop == StopVerdict.SUSPECTED
+            numbers = [self._number(found)] if found and is_suspected else []
+        with self._store.refusals.writing(numbers):
+            return self._store.write(work)
+
+    def _number(self, record: InboundRecord) -> str:
+        return record.msisdn or parse_msisdn(record.sender, self._settings.messages.home_region).e164
 
     def rescan(self, days: int, serial: str | None = None) -> list[Rescanned]:
         """Read the last days of one phone's inbox, or of all, again: what was missed is stored, what is known stays.

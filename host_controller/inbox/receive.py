@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -13,6 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from device_drivers.base import InboxRow
+from device_drivers.failpoints import failpoint
 from host_controller.consent.flood import flood_notice
 from host_controller.consent.opt_outs import OptOutSource, Origin, in_force, lift
 from host_controller.errors import InvalidMsisdnError
@@ -21,7 +22,7 @@ from host_controller.settings import Settings
 from host_controller.store.models import InboundRecord, SimRecord
 from host_controller.store.store import Store
 from host_controller.text.msisdn import Msisdn, parse_msisdn
-from host_controller.text.stop_words import StopVerdict, judge_stop
+from host_controller.text.stop_words import StopDecision, StopVerdict, judge_stop
 
 _log = logging.getLogger(__name__)
 # A name may hold digits, and letters can be dialled: only this is looked at as a number.
@@ -49,6 +50,20 @@ class StoredPage:
     known: tuple[KnownRow, ...]
 
 
+@dataclass(frozen=True)
+class _Fresh:
+    """A row that is not stored yet, and what it asks for."""
+
+    row: InboxRow
+    digest: str
+    msisdn: Msisdn | None
+    decision: StopDecision
+
+    @property
+    def is_stop(self) -> bool:
+        return self.decision.verdict is StopVerdict.CERTAIN
+
+
 class InboundStore:
     """Takes rows in. Thread-safe for rows of different phones."""
 
@@ -63,29 +78,37 @@ class InboundStore:
         keyed = [(row, _digest(row)) for row in rows]
         with self._store.reading() as session:
             stored = _stored(session, phone_id, rows)
-        fresh = [(row, digest) for row, digest in keyed if (row.row_id, row.date_ms, digest) not in stored]
+            own = set(session.scalars(select(SimRecord.msisdn).where(SimRecord.msisdn.is_not(None))))
+        fresh = [
+            self._judge(row, digest, own) for row, digest in keyed if (row.row_id, row.date_ms, digest) not in stored
+        ]
         if fresh:
-            self._store.write(lambda session: self._add(session, phone_id, fresh, phone_clock_ms))
+            failpoint("inbound.before")
+            with self._store.refusals.writing([one.msisdn.e164 for one in fresh if one.msisdn and one.is_stop]):
+                self._store.write(lambda session: self._add(session, phone_id, fresh, phone_clock_ms))
+            failpoint("inbound.after")
             self._watch_for_flood()
         known = [KnownRow(key[0], inbound_id) for key, inbound_id in stored.items() if key in _keys(keyed)]
         return StoredPage(len(fresh), tuple(known))
 
-    def _add(self, session: Session, phone_id: int, fresh: Sequence[tuple[InboxRow, str]], phone_clock_ms: int) -> None:
+    def _judge(self, row: InboxRow, digest: str, own: Collection[str | None]) -> _Fresh:
+        msisdn = self._msisdn(row.sender)
+        can_refuse = msisdn is not None and msisdn.e164 not in own
+        return _Fresh(row, digest, msisdn, judge_stop(row.body, sender_is_msisdn=can_refuse))
+
+    def _add(self, session: Session, phone_id: int, fresh: Sequence[_Fresh], phone_clock_ms: int) -> None:
         now = self._clock()
         sims = session.scalars(select(SimRecord).where(SimRecord.phone_id == phone_id).order_by(SimRecord.id)).all()
-        own = set(session.scalars(select(SimRecord.msisdn).where(SimRecord.msisdn.is_not(None))))
-        for row, digest in fresh:
-            msisdn = self._msisdn(row.sender)
-            can_refuse = msisdn is not None and msisdn.e164 not in own
-            decision = judge_stop(row.body, sender_is_msisdn=can_refuse)
+        for one in fresh:
+            row, decision = one.row, one.decision
             record = InboundRecord(
                 phone_id=phone_id,
                 sim_id=_sim_id(row, sims),
                 row_id=row.row_id,
                 row_date_ms=row.date_ms,
-                body_sha256=digest,
+                body_sha256=one.digest,
                 sender=row.sender,
-                msisdn=msisdn.e164 if msisdn else None,
+                msisdn=one.msisdn.e164 if one.msisdn else None,
                 text=row.body,
                 received_at=_received_at(row, phone_clock_ms, now),
                 sent_at=_at(row.sent_at_ms),
@@ -95,10 +118,10 @@ class InboundStore:
                 stop_word=decision.word,
             )
             session.add(record)
-            if msisdn and decision.verdict in (StopVerdict.CERTAIN, StopVerdict.START):
+            if one.msisdn and decision.verdict in (StopVerdict.CERTAIN, StopVerdict.START):
                 session.flush()
-                obey = _obey_stop if decision.verdict is StopVerdict.CERTAIN else _obey_start
-                obey(session, record, msisdn, now)
+                obey = _obey_stop if one.is_stop else _obey_start
+                obey(session, record, one.msisdn, now)
 
     def _msisdn(self, sender: str) -> Msisdn | None:
         """Give the number of a sender; None for a company's name or a short code: nobody there could be written to."""

@@ -175,6 +175,9 @@ def settle_not_sent(session: Session, attempt_id: int, verdict: Verdict, timings
         return
     change_state(session, message, MessageState.QUEUED, now=verdict.now, actor=verdict.actor, reason=verdict.reason)
     message.sim_id = None
+    if refuses(session.connection().execute(_OPT_OUTS, {"number": message.msisdn}).scalars().all(), message.brand):
+        _cancel_opted_out(session, message, verdict.now, verdict.actor)
+        return
     tries = max(rejections, _count_not_sent(session, message.id) - _FREE_TRIES)
     if tries > 0:
         message.not_before = verdict.now + timedelta(seconds=timings.retry_after_s(tries))

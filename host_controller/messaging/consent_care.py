@@ -51,7 +51,8 @@ class ConsentCare:
         """Put a number on the list and cancel what is queued for it. Raises InvalidMsisdnError."""
         e164 = parse_msisdn(number, self._home_region).e164
         origin = Origin(OptOutSource.OPERATOR, actor, note=note)
-        return self._store.write(lambda session: opt_out(session, e164, origin, now=self._clock(), brand=brand))
+        with self._store.refusals.writing([e164]):
+            return self._store.write(lambda session: opt_out(session, e164, origin, now=self._clock(), brand=brand))
 
     def lift(self, number: str, actor: str, reason: str, *, brand: str | None = None) -> int:
         """Let a number be written to again, whoever had set that; give how many opt-outs that lifted.
@@ -100,7 +101,8 @@ class ConsentCare:
                 for number, row in checked
             ]
 
-        outcomes = self._store.write(work)
+        with self._store.refusals.writing({number for number, _ in checked}):
+            outcomes = self._store.write(work)
         added = sum(outcome.is_new for outcome in outcomes)
         cancelled = sum(outcome.cancelled for outcome in outcomes)
         return Imported(added, len(outcomes) - added, cancelled, tuple(errors))

@@ -104,9 +104,10 @@ class TestRack:
             lane.start()
 
     def submit(self, *drafts: tuple[str, str]) -> list[int]:
-        outcomes = submit(
-            self.store, self.settings.messages, [Draft(*draft) for draft in drafts], now=utc_now(), actor="test"
-        )
+        return self.submit_drafts(*(Draft(*draft) for draft in drafts))
+
+    def submit_drafts(self, *drafts: Draft) -> list[int]:
+        outcomes = submit(self.store, self.settings.messages, drafts, now=utc_now(), actor="test")
         assert all(isinstance(outcome, Accepted) for outcome in outcomes), outcomes
         self.bells.ring()
         return [outcome.message_id for outcome in outcomes]
