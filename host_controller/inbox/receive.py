@@ -83,10 +83,10 @@ class InboundStore:
             self._judge(row, digest, own) for row, digest in keyed if (row.row_id, row.date_ms, digest) not in stored
         ]
         if fresh:
-            failpoint("inbound.before")
             with self._store.refusals.writing([one.msisdn.e164 for one in fresh if one.msisdn and one.is_stop]):
+                failpoint("inbound.before")
                 self._store.write(lambda session: self._add(session, phone_id, fresh, phone_clock_ms))
-            failpoint("inbound.after")
+                failpoint("inbound.after")
             self._watch_for_flood()
         known = [KnownRow(key[0], inbound_id) for key, inbound_id in stored.items() if key in _keys(keyed)]
         return StoredPage(len(fresh), tuple(known))
