@@ -20,6 +20,8 @@
       UnknownInboundError       correct the id
       UnknownOptOutError        correct the number, or leave it
       NotSuspectedError         leave it: there is nothing to decide
+      UnknownStopWordError      correct the id
+      InvalidStopWordError      correct the word or the list
       NotUnknownError           leave it: what is not unknown settles itself
       NotRunningError           start the daemon
       IllegalTransitionError    a bug: nothing was changed
@@ -153,6 +155,18 @@ class NotSuspectedError(ControllerError):
     """Only a suspected STOP that is not decided yet can be decided."""
 
     code = "not_suspected"
+
+
+class UnknownStopWordError(ControllerError):
+    """There is no such edit of the word lists."""
+
+    code = "not_found"
+
+
+class InvalidStopWordError(ControllerError):
+    """A word that cannot stand in that list."""
+
+    code = "invalid_stop_word"
 
 
 class NotUnknownError(ControllerError):

@@ -115,7 +115,7 @@ def build_controller(settings: Settings, data: DataDirectory) -> Controller:
     dispatcher = build_dispatcher(store, bells, holds, settings, utc_now)
     look_anew(store)
     free_resumed(store, holds)
-    inbox = Inbox(store, settings, utc_now)
+    inbox = Inbox(store, settings, utc_now, bells.ring)
     lane_services = LaneServices(
         store=store,
         joining=Joining(rack, store, settings, utc_now),

@@ -38,6 +38,7 @@ from web.api_consent import add_consent
 from web.api_holds import add_holds
 from web.api_input import Answer, ApiError, Body, Brand, Json, Moment, checked, error_json, read_json
 from web.api_phones import add_phones
+from web.api_rules import add_rules
 from web.api_settling import add_settling
 from web.api_stale import add_stale
 from web.api_why import add_why
@@ -114,6 +115,7 @@ def make_api(services: Services) -> Blueprint:
     add_holds(api, services)
     add_batches(api, services)
     add_consent(api, services)
+    add_rules(api, services)
     return api
 
 

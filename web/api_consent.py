@@ -29,6 +29,7 @@ class InboxQuery(BaseModel):
     before: int | None = None
     limit: Annotated[int, Field(ge=1, le=_LONGEST_LIST)] = 50
     undecided: bool = False
+    may_forward: bool = False
 
 
 class OptOutsQuery(BaseModel):
@@ -93,7 +94,7 @@ def _add_inbox(api: Blueprint, services: Services) -> None:
     def inbox() -> Answer:
         query = checked(InboxQuery, request.args.to_dict())
         with services.store.reading() as session:
-            found = queries.list_inbound(session, before=query.before, limit=query.limit, undecided=query.undecided)
+            found = queries.list_inbound(session, **query.model_dump())
         return {"inbound": [as_json(view) for view in found]}
 
     @api.post("/inbox/<int:inbound_id>/decision")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
@@ -11,6 +12,7 @@ from wtforms.validators import InputRequired, Length
 
 from host_controller import __version__
 from host_controller.consent.flood import flood_notice
+from host_controller.consent.policy import ConsentPolicy, ForwardPolicy
 from host_controller.errors import ControllerError
 from host_controller.inbox.care import Decision
 from host_controller.store import queries
@@ -57,6 +59,10 @@ def add_consent_pages(pages: Blueprint, services: Services) -> None:
                 count=queries.count_opt_outs(session),
                 flood=flood_notice(session, services.settings.inbox, services.clock()),
                 rescan_days=_RESCAN_DAYS,
+                policy=services.rules.policy(),
+                policies=list(ForwardPolicy),
+                lists=services.rules.words(),
+                edits=services.rules.edits(),
             )
 
     @pages.post("/consent")
@@ -97,3 +103,47 @@ def add_consent_pages(pages: Blueprint, services: Services) -> None:
         except ControllerError as error:
             flash(str(error), "error")
         return redirect(url_for("pages.consent"))
+
+    _add_rules(pages, services)
+
+
+def _add_rules(pages: Blueprint, services: Services) -> None:
+    def done(change: Callable[[], str]) -> Any:
+        if not ButtonForm().validate_on_submit():
+            abort(400, "the form is too old; reload the page")
+        try:
+            flash(change(), "ok")
+        except ControllerError as error:
+            flash(str(error), "error")
+        except ValueError:
+            abort(400, "an unknown choice")
+        return redirect(url_for("pages.consent"))
+
+    @pages.post("/consent/words")
+    def edit_word() -> Any:
+        listed_in, word = request.form.get("list", ""), request.form.get("word", "")[:200]
+        is_added = request.form.get("action") == "add"
+
+        def change() -> str:
+            services.rules.edit(listed_in, word, _ACTOR, is_added=is_added)
+            return "The next message is judged by the changed list."
+
+        return done(change)
+
+    @pages.post("/consent/words/<int:edit_id>")
+    def take_back_word(edit_id: int) -> Any:
+        def change() -> str:
+            services.rules.take_back(edit_id)
+            return "The change of the list was taken back."
+
+        return done(change)
+
+    @pages.post("/consent/policy")
+    def change_policy() -> Any:
+        def change() -> str:
+            forward = ForwardPolicy(request.form.get("forward", ""))
+            answer = request.form.get("stop_answer", "").strip() or None
+            services.rules.change_policy(ConsentPolicy(forward, answer), _ACTOR)
+            return "It holds for what comes from now on."
+
+        return done(change)

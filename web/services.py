@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from host_controller.consent.rules_care import RulesCare
 from host_controller.events import Bells
 from host_controller.fleet.care import PhoneCare
 from host_controller.fleet.rack import Rack
@@ -136,6 +137,11 @@ class Services:
     def consent(self) -> ConsentCare:
         """The opt-out list and the replies that a person must look at."""
         return ConsentCare(self.store, self.settings, self.clock)
+
+    @property
+    def rules(self) -> RulesCare:
+        """The rules for what comes in."""
+        return RulesCare(self.store, self.clock)
 
     @property
     def inbox(self) -> InboxCare:

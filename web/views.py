@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from device_drivers.base import Check, SendWay, Verdict
+from host_controller.consent.rules_care import WordEdit
 from host_controller.fleet.phone import PhoneStatus, PhoneView
 from host_controller.fleet.sim_limits import rack_sim
 from host_controller.inbox.care import Rescanned
@@ -234,6 +235,7 @@ def as_json(
     | InboundView
     | OptOutView
     | Rescanned
+    | WordEdit
     | Explanation
     | StaleGroup
     | Group

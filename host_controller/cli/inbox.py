@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from host_controller.cli.api_options import api_command, api_options, call_with_api, console, note_offline, show_json
+from host_controller.cli.inbox_rules import policy, words
 from host_controller.cli.lists import make_table, one_line, where
 from host_controller.client import ApiClient
 from host_controller.inbox.care import Decision
@@ -41,6 +42,10 @@ def _list_inbound(api: ApiClient, as_json: bool, limit: int, undecided: str | No
             str(row["id"]), row["received_at"], row["sender"], one_line(row["text"]), stop + decided, why, where(row)
         )
     console().print(table)
+
+
+inbox.add_command(policy)
+inbox.add_command(words)
 
 
 @inbox.command()

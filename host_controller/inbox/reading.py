@@ -82,9 +82,16 @@ class _Reading:
 class Inbox:
     """The inbound side of every phone. Thread-safe for different phones."""
 
-    def __init__(self, store: Store, settings: Settings, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        clock: Callable[[], datetime],
+        on_answer: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`on_answer` is called when answers to STOPs were queued."""
         self._store = store
-        self._inbound = InboundStore(store, settings, clock)
+        self._inbound = InboundStore(store, settings, clock, on_answer)
 
     def position(self, phone_id: int) -> tuple[int, int | None]:
         """Give where to go on reading: (rows dated at or after this phone clock in ms, or with a greater row id)."""

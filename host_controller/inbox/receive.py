@@ -16,10 +16,14 @@ from device_drivers.base import InboxRow
 from device_drivers.failpoints import failpoint
 from host_controller.consent.flood import flood_notice
 from host_controller.consent.opt_outs import OptOutSource, Origin, in_force, lift
+from host_controller.consent.policy import read_policy
+from host_controller.consent.stop_lists import tables_in_force
 from host_controller.errors import InvalidMsisdnError
+from host_controller.inbox.answering import answer_stop
 from host_controller.messaging.opting_out import opt_out
 from host_controller.settings import Settings
-from host_controller.store.models import InboundRecord, SimRecord
+from host_controller.store.bulk import rows_in
+from host_controller.store.models import InboundRecord, MessageRecord, SimRecord
 from host_controller.store.store import Store
 from host_controller.text.msisdn import Msisdn, parse_msisdn
 from host_controller.text.stop_words import StopDecision, StopVerdict, judge_stop
@@ -58,6 +62,7 @@ class _Fresh:
     digest: str
     msisdn: Msisdn | None
     decision: StopDecision
+    may_forward: bool
 
     @property
     def is_stop(self) -> bool:
@@ -67,7 +72,15 @@ class _Fresh:
 class InboundStore:
     """Takes rows in. Thread-safe for rows of different phones."""
 
-    def __init__(self, store: Store, settings: Settings, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        clock: Callable[[], datetime],
+        on_answer: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`on_answer` is called when answers to STOPs were queued."""
+        self._on_answer = on_answer
         self._store = store
         self._settings = settings
         self._clock = clock
@@ -78,26 +91,35 @@ class InboundStore:
         keyed = [(row, _digest(row)) for row in rows]
         with self._store.reading() as session:
             stored = _stored(session, phone_id, rows)
-            own = set(session.scalars(select(SimRecord.msisdn).where(SimRecord.msisdn.is_not(None))))
-        fresh = [
-            self._judge(row, digest, own) for row, digest in keyed if (row.row_id, row.date_ms, digest) not in stored
-        ]
+            new = [(row, digest) for row, digest in keyed if (row.row_id, row.date_ms, digest) not in stored]
+            fresh = self._judge(session, new) if new else []
         if fresh:
             with self._store.refusals.writing([one.msisdn.e164 for one in fresh if one.msisdn and one.is_stop]):
                 failpoint("inbound.before")
-                self._store.write(lambda session: self._add(session, phone_id, fresh, phone_clock_ms))
+                answers = self._store.write(lambda session: self._add(session, phone_id, fresh, phone_clock_ms))
                 failpoint("inbound.after")
+            if answers:
+                self._on_answer()
             self._watch_for_flood()
         known = [KnownRow(key[0], inbound_id) for key, inbound_id in stored.items() if key in _keys(keyed)]
         return StoredPage(len(fresh), tuple(known))
 
-    def _judge(self, row: InboxRow, digest: str, own: Collection[str | None]) -> _Fresh:
-        msisdn = self._msisdn(row.sender)
-        can_refuse = msisdn is not None and msisdn.e164 not in own
-        return _Fresh(row, digest, msisdn, judge_stop(row.body, sender_is_msisdn=can_refuse))
+    def _judge(self, session: Session, rows: Sequence[tuple[InboxRow, str]]) -> list[_Fresh]:
+        own = set(session.scalars(select(SimRecord.msisdn).where(SimRecord.msisdn.is_not(None))))
+        tables, policy = tables_in_force(session), read_policy(session)
+        senders = [self._msisdn(row.sender) for row, _ in rows]
+        known = own | _written_to(session, [sender.e164 for sender in senders if sender])
+        fresh = []
+        for (row, digest), msisdn in zip(rows, senders, strict=True):
+            can_refuse = msisdn is not None and msisdn.e164 not in own
+            decision = judge_stop(row.body, sender_is_msisdn=can_refuse, tables=tables)
+            may_forward = policy.forward.permits(decision.verdict, is_known=msisdn is not None and msisdn.e164 in known)
+            fresh.append(_Fresh(row, digest, msisdn, decision, may_forward))
+        return fresh
 
-    def _add(self, session: Session, phone_id: int, fresh: Sequence[_Fresh], phone_clock_ms: int) -> None:
-        now = self._clock()
+    def _add(self, session: Session, phone_id: int, fresh: Sequence[_Fresh], phone_clock_ms: int) -> int:
+        """Give how many answers were queued."""
+        now, answers = self._clock(), 0
         sims = session.scalars(select(SimRecord).where(SimRecord.phone_id == phone_id).order_by(SimRecord.id)).all()
         for one in fresh:
             row, decision = one.row, one.decision
@@ -116,12 +138,14 @@ class InboundStore:
                 stop=decision.verdict,
                 stop_rule=decision.rule,
                 stop_word=decision.word,
+                may_forward=one.may_forward,
             )
             session.add(record)
             if one.msisdn and decision.verdict in (StopVerdict.CERTAIN, StopVerdict.START):
                 session.flush()
                 obey = _obey_stop if one.is_stop else _obey_start
-                obey(session, record, one.msisdn, now)
+                answers += obey(session, record, one.msisdn, now)
+        return answers
 
     def _msisdn(self, sender: str) -> Msisdn | None:
         """Give the number of a sender; None for a company's name or a short code: nobody there could be written to."""
@@ -140,18 +164,20 @@ class InboundStore:
         self._alarmed = notice is not None
 
 
-def _obey_stop(session: Session, record: InboundRecord, msisdn: Msisdn, now: datetime) -> None:
+def _obey_stop(session: Session, record: InboundRecord, msisdn: Msisdn, now: datetime) -> bool:
     if _has_started_since(session, record):
         _log.info("STOP from %s is older than their START", msisdn)
-        return
+        return False
     origin = Origin(
         OptOutSource.INBOUND, f"inbound {record.id}", record.id, rule=record.stop_rule, word=record.stop_word
     )
     outcome = opt_out(session, msisdn.e164, origin, now=now)
     _log.info("STOP from %s: opted out, %s queued messages cancelled", msisdn, outcome.cancelled)
+    answer = read_policy(session).stop_answer
+    return answer is not None and answer_stop(session, record, msisdn.e164, answer, now) is not None
 
 
-def _obey_start(session: Session, record: InboundRecord, msisdn: Msisdn, now: datetime) -> None:
+def _obey_start(session: Session, record: InboundRecord, msisdn: Msisdn, now: datetime) -> bool:
     """Lift what the person has set, and nothing else; a STOP that came after it stays."""
     own = [
         found
@@ -161,6 +187,7 @@ def _obey_start(session: Session, record: InboundRecord, msisdn: Msisdn, now: da
     actor = f"inbound {record.id}"
     if lift(own, now=now, actor=actor, reason="the person asked for messages again"):
         _log.info("START from %s: no longer opted out by themselves", msisdn)
+    return False
 
 
 def _has_started_since(session: Session, record: InboundRecord) -> bool:
@@ -170,6 +197,11 @@ def _has_started_since(session: Session, record: InboundRecord) -> bool:
         InboundRecord.received_at > record.received_at,
     )
     return session.scalar(query.limit(1)) is not None
+
+
+def _written_to(session: Session, numbers: Collection[str]) -> set[str]:
+    query = select(MessageRecord.msisdn).distinct()
+    return {number for (number,) in rows_in(session, query, MessageRecord.msisdn, numbers)}
 
 
 def _stored(session: Session, phone_id: int, rows: Sequence[InboxRow]) -> dict[tuple[int, int, str], int]:

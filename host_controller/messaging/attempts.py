@@ -72,7 +72,7 @@ def claim(
     values = {"message": message.message_id, "sim": sim_id, "now": now, "number": message.msisdn}
     if brands := connection.execute(_OPT_OUTS, values).scalars().all():
         record = session.get_one(MessageRecord, message.message_id)
-        if refuses(brands, record.brand):
+        if not record.answers_stop and refuses(brands, record.brand):
             if record.state == MessageState.QUEUED:
                 _cancel_opted_out(session, record, now, actor)
             return None
@@ -175,7 +175,8 @@ def settle_not_sent(session: Session, attempt_id: int, verdict: Verdict, timings
         return
     change_state(session, message, MessageState.QUEUED, now=verdict.now, actor=verdict.actor, reason=verdict.reason)
     message.sim_id = None
-    if refuses(session.connection().execute(_OPT_OUTS, {"number": message.msisdn}).scalars().all(), message.brand):
+    brands = session.connection().execute(_OPT_OUTS, {"number": message.msisdn}).scalars().all()
+    if not message.answers_stop and refuses(brands, message.brand):
         _cancel_opted_out(session, message, verdict.now, verdict.actor)
         return
     tries = max(rejections, _count_not_sent(session, message.id) - _FREE_TRIES)

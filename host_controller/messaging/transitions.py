@@ -57,6 +57,7 @@ def cancel_queued(
     query = (
         select(MessageRecord)
         .where(MessageRecord.msisdn == number, MessageRecord.state == MessageState.QUEUED)
+        .where(MessageRecord.answers_stop.is_(False))
         .limit(_CANCEL_CHUNK)
     )
     if brand:

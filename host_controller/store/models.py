@@ -253,6 +253,7 @@ class MessageRecord(Base):
     waiting_for: Mapped[str | None] = mapped_column(String(16))
     expires_at: Mapped[datetime | None]
     restored: Mapped[bool] = mapped_column(default=False)
+    answers_stop: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime]
     changed_at: Mapped[datetime]
     sim: Mapped[SimRecord | None] = relationship(foreign_keys=[sim_id])
@@ -339,8 +340,35 @@ class InboundRecord(Base):
     decision: Mapped[str | None] = mapped_column(String(8))
     decided_at: Mapped[datetime | None]
     decided_by: Mapped[str | None] = mapped_column(String(160))
+    may_forward: Mapped[bool] = mapped_column(default=False)
+    read_at: Mapped[datetime | None]
     phone: Mapped[PhoneRecord] = relationship()
     sim: Mapped[SimRecord | None] = relationship()
+
+
+class StopWordRecord(Base):
+    """A word that an operator has added to a list of STOP words, or taken out of it."""
+
+    __tablename__ = "stop_word"
+    __table_args__ = (UniqueConstraint("listed_in", "word"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    listed_in: Mapped[str] = mapped_column(String(16))
+    word: Mapped[str] = mapped_column(String(64))
+    is_added: Mapped[bool]
+    actor: Mapped[str] = mapped_column(String(160))
+    created_at: Mapped[datetime]
+
+
+class ConsentRuleRecord(Base):
+    """What an operator has chosen about what comes in."""
+
+    __tablename__ = "consent_rule"
+
+    name: Mapped[str] = mapped_column(String(32), primary_key=True)
+    value: Mapped[str]
+    actor: Mapped[str] = mapped_column(String(160))
+    changed_at: Mapped[datetime]
 
 
 class OptOutRecord(Base):

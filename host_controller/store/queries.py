@@ -96,6 +96,8 @@ class InboundView:
     """What a person said of a suspected one."""
     sent_at: datetime | None
     """By the message centre."""
+    may_forward: bool
+    """Whether it may leave this host."""
 
 
 @dataclass(frozen=True)
@@ -169,9 +171,12 @@ def find_message(session: Session, message_id: int) -> tuple[MessageView, list[E
 
 
 def list_inbound(
-    session: Session, *, before: int | None = None, limit: int = 50, undecided: bool = False
+    session: Session, *, before: int | None = None, limit: int = 50, undecided: bool = False, may_forward: bool = False
 ) -> list[InboundView]:
-    """Give inbound messages, newest first, below an id; or only those that a person must look at."""
+    """Give inbound messages, newest first, below an id.
+
+    Only those that a person must look at, or only those that may leave this host, if asked for.
+    """
     query = (
         select(InboundRecord)
         .options(joinedload(InboundRecord.phone), joinedload(InboundRecord.sim))
@@ -182,6 +187,8 @@ def list_inbound(
         query = query.where(InboundRecord.id < before)
     if undecided:
         query = query.where(*_UNDECIDED)
+    if may_forward:
+        query = query.where(InboundRecord.may_forward.is_(True))
     return [
         InboundView(
             id=record.id,
@@ -195,6 +202,7 @@ def list_inbound(
             stop_word=record.stop_word,
             decision=record.decision,
             sent_at=record.sent_at,
+            may_forward=record.may_forward,
         )
         for record in session.scalars(query)
     ]

@@ -5,7 +5,10 @@ Written as people type them: case, accents and width make no difference, and an 
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields, replace
+
+from host_controller.text.folding import TOKEN, fold
 
 Words = tuple[str, ...]
 
@@ -48,6 +51,15 @@ class StopTables:
     def by_name(self) -> dict[str, Words]:
         """Give every table by its name."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
+
+
+def edited(tables: StopTables, added: Sequence[tuple[str, str]], dropped: Collection[tuple[str, str]]) -> StopTables:
+    """Give tables with words added and words, as they are compared, taken out; both as (table, word)."""
+    changes = {}
+    for name, words in tables.by_name().items():
+        kept = tuple(word for word in words if (name, " ".join(TOKEN.findall(fold(word)))) not in dropped)
+        changes[name] = kept + tuple(word for table, word in added if table == name)
+    return replace(tables, **changes)
 
 
 _STOP_BY_LANGUAGE = {

@@ -74,7 +74,7 @@ class TestRack:
         self.bells = Bells()
         self.finder = FakeFinder()
         self.rack = Rack(self.finder, lambda serial: self.finder.phones[serial], (), self.timings, self.bells)
-        self.inbox = Inbox(self.store, settings, utc_now)
+        self.inbox = Inbox(self.store, settings, utc_now, self.bells.ring)
         self.holds = Holds(self.store)
         self.dispatcher = build_dispatcher(self.store, self.bells, self.holds, settings, utc_now)
         self.services = LaneServices(

@@ -19,6 +19,26 @@ def upgrade() -> None:
     # Until the next reading, whatever is stored counts as read to its end.
     op.execute("UPDATE phone SET inbox_seen_id = (SELECT max(id) FROM inbound)")
     op.add_column("message", sa.Column("brand", sa.String(length=64), nullable=True))
+    op.add_column("message", sa.Column("answers_stop", sa.Boolean(), nullable=False, server_default=sa.false()))
+    op.create_table(
+        "stop_word",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("listed_in", sa.String(length=16), nullable=False),
+        sa.Column("word", sa.String(length=64), nullable=False),
+        sa.Column("is_added", sa.Boolean(), nullable=False),
+        sa.Column("actor", sa.String(length=160), nullable=False),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_stop_word")),
+        sa.UniqueConstraint("listed_in", "word", name=op.f("uq_stop_word_listed_in_word")),
+    )
+    op.create_table(
+        "consent_rule",
+        sa.Column("name", sa.String(length=32), nullable=False),
+        sa.Column("value", sa.Text(), nullable=False),
+        sa.Column("actor", sa.String(length=160), nullable=False),
+        sa.Column("changed_at", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_consent_rule")),
+    )
     for column in (
         sa.Column("msisdn", sa.String(length=20), nullable=True),
         sa.Column("sent_at", UtcDateTime(), nullable=True),
@@ -27,6 +47,9 @@ def upgrade() -> None:
         sa.Column("decision", sa.String(length=8), nullable=True),
         sa.Column("decided_at", UtcDateTime(), nullable=True),
         sa.Column("decided_by", sa.String(length=160), nullable=True),
+        # What came before there was a rule stays where it is.
+        sa.Column("may_forward", sa.Boolean(), nullable=False, server_default=sa.false()),
+        sa.Column("read_at", UtcDateTime(), nullable=True),
     ):
         op.add_column("inbound", column)
     op.create_index("ix_inbound_msisdn", "inbound", ["msisdn"])
