@@ -9,7 +9,7 @@ from typing import Annotated
 from flask import Blueprint
 from pydantic import Field
 
-from host_controller.consent.policy import ConsentPolicy, ForwardPolicy
+from host_controller.consent.policy import Bars, ConsentPolicy, ForwardPolicy
 from web.api_input import Answer, Body, Json, checked, read_json
 from web.services import Services
 from web.views import as_json
@@ -43,6 +43,7 @@ class PolicyBody(Body):
 
     forward: Annotated[ForwardPolicy | None, Field(strict=False)] = None
     stop_answer: Annotated[str, Field(max_length=500)] | None = None
+    bars: Annotated[Bars | None, Field(strict=False)] = None
 
 
 def add_rules(api: Blueprint, services: Services) -> None:
@@ -78,6 +79,8 @@ def add_rules(api: Blueprint, services: Services) -> None:
         wanted = services.rules.policy()
         if body.forward is not None:
             wanted = replace(wanted, forward=body.forward)
+        if body.bars is not None:
+            wanted = replace(wanted, bars=body.bars)
         if "stop_answer" in body.model_fields_set:
             wanted = replace(wanted, stop_answer=body.stop_answer or None)
         services.rules.change_policy(wanted, _ACTOR)
@@ -85,4 +88,4 @@ def add_rules(api: Blueprint, services: Services) -> None:
 
 
 def _policy_json(policy: ConsentPolicy) -> Json:
-    return {"forward": policy.forward, "stop_answer": policy.stop_answer}
+    return {"forward": policy.forward, "stop_answer": policy.stop_answer, "bars": policy.bars}

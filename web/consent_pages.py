@@ -12,7 +12,7 @@ from wtforms.validators import InputRequired, Length
 
 from host_controller import __version__
 from host_controller.consent.flood import flood_notice
-from host_controller.consent.policy import ConsentPolicy, ForwardPolicy
+from host_controller.consent.policy import Bars, ConsentPolicy, ForwardPolicy
 from host_controller.errors import ControllerError
 from host_controller.inbox.care import Decision
 from host_controller.store import queries
@@ -61,6 +61,7 @@ def add_consent_pages(pages: Blueprint, services: Services) -> None:
                 rescan_days=_RESCAN_DAYS,
                 policy=services.rules.policy(),
                 policies=list(ForwardPolicy),
+                all_bars=list(Bars),
                 lists=services.rules.words(),
                 edits=services.rules.edits(),
             )
@@ -143,7 +144,8 @@ def _add_rules(pages: Blueprint, services: Services) -> None:
         def change() -> str:
             forward = ForwardPolicy(request.form.get("forward", ""))
             answer = request.form.get("stop_answer", "").strip() or None
-            services.rules.change_policy(ConsentPolicy(forward, answer), _ACTOR)
+            bars = Bars(request.form.get("bars", ""))
+            services.rules.change_policy(ConsentPolicy(forward, answer, bars), _ACTOR)
             return "It holds for what comes from now on."
 
         return done(change)

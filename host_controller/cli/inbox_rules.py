@@ -9,7 +9,7 @@ import click
 from host_controller.cli.api_options import api_command, api_options, call_with_api, console, show_json
 from host_controller.cli.lists import make_table
 from host_controller.client import ApiClient
-from host_controller.consent.policy import ForwardPolicy
+from host_controller.consent.policy import Bars, ForwardPolicy
 from host_controller.text.stop_tables import STOP_TABLES
 
 _NO_ANSWER = "none"
@@ -83,14 +83,18 @@ def try_(api: ApiClient, as_json: bool, text: str) -> None:
 @click.command()
 @click.option("--forward", type=click.Choice([policy.value for policy in ForwardPolicy]), help="What may leave.")
 @click.option("--answer", help=f"What a clear STOP is answered with, once; `{_NO_ANSWER}`: nothing.")
+@click.option("--bars", type=click.Choice([bars.value for bars in Bars]), help="What an opt-out keeps back.")
 @api_command
-def policy(api: ApiClient, as_json: bool, forward: str | None, answer: str | None) -> None:
-    """Which messages may leave this host, and how a STOP is answered; without options what is chosen."""
-    wanted: dict[str, str | None] = {} if forward is None else {"forward": forward}
+def policy(api: ApiClient, as_json: bool, forward: str | None, answer: str | None, bars: str | None) -> None:
+    """Which messages may leave this host, how a STOP is answered, and what it keeps back; alone: what is chosen."""
+    chosen_now = {"forward": forward, "bars": bars}
+    wanted: dict[str, str | None] = {name: value for name, value in chosen_now.items() if value is not None}
     if answer is not None:
         wanted["stop_answer"] = None if answer == _NO_ANSWER else answer
     chosen = api.call("PATCH", "/inbox/policy", wanted) if wanted else api.call("GET", "/inbox/policy")
     if as_json:
         show_json(chosen)
     else:
-        click.echo(f"forward: {chosen['forward']}\nanswer: {chosen['stop_answer'] or _NO_ANSWER}")
+        click.echo(
+            f"forward: {chosen['forward']}\nanswer: {chosen['stop_answer'] or _NO_ANSWER}\nbars: {chosen['bars']}"
+        )

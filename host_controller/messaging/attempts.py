@@ -6,7 +6,7 @@ Functions here run inside a transaction of the store and change nothing else.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from device_drivers.base import SentRow
 from host_controller.consent.opt_outs import refuses
+from host_controller.consent.policy import barred_classes
 from host_controller.messaging.queue import QueuedMessage
 from host_controller.messaging.transitions import change_state, note_event
 from host_controller.rules.states import (
@@ -72,7 +73,7 @@ def claim(
     values = {"message": message.message_id, "sim": sim_id, "now": now, "number": message.msisdn}
     if brands := connection.execute(_OPT_OUTS, values).scalars().all():
         record = session.get_one(MessageRecord, message.message_id)
-        if not record.answers_stop and refuses(brands, record.brand):
+        if _is_refused(session, record, brands):
             if record.state == MessageState.QUEUED:
                 _cancel_opted_out(session, record, now, actor)
             return None
@@ -176,7 +177,7 @@ def settle_not_sent(session: Session, attempt_id: int, verdict: Verdict, timings
     change_state(session, message, MessageState.QUEUED, now=verdict.now, actor=verdict.actor, reason=verdict.reason)
     message.sim_id = None
     brands = session.connection().execute(_OPT_OUTS, {"number": message.msisdn}).scalars().all()
-    if not message.answers_stop and refuses(brands, message.brand):
+    if _is_refused(session, message, brands):
         _cancel_opted_out(session, message, verdict.now, verdict.actor)
         return
     tries = max(rejections, _count_not_sent(session, message.id) - _FREE_TRIES)
@@ -315,6 +316,13 @@ def _close(session: Session, attempt_id: int, state: AttemptState, verdict: Verd
     attempt.evidence = verdict.evidence
     session.flush()
     return attempt
+
+
+def _is_refused(session: Session, message: MessageRecord, brands: Collection[str]) -> bool:
+    """Tell whether a message is kept back by its recipient's opt-outs, which are for these brands."""
+    if message.answers_stop or not refuses(brands, message.brand):
+        return False
+    return message.message_class in barred_classes(session)
 
 
 def _cancel_opted_out(session: Session, message: MessageRecord, now: datetime, actor: str) -> None:

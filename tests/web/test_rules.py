@@ -61,7 +61,7 @@ def test_a_word_that_cannot_stand_there_is_refused(api, body):
 )
 def test_what_may_leave_this_host(api, receive, policy, leave):
     """The codes of banks and private texts of strangers stay, unless somebody chooses otherwise."""
-    assert api.get(f"{API}/inbox/policy").json == {"forward": "known", "stop_answer": None}
+    assert api.get(f"{API}/inbox/policy").json == {"forward": "known", "stop_answer": None, "bars": "all"}
     api.patch(f"{API}/inbox/policy", json={"forward": policy})
     api.post(f"{API}/messages", json={"number": ANNA, "text": "Přijdete?"})
     receive("Banka", "Kód 123456")
@@ -75,7 +75,7 @@ def test_what_may_leave_this_host(api, receive, policy, leave):
 
 def test_the_answer_to_a_stop_is_chosen_and_taken_back(api):
     chosen = api.patch(f"{API}/inbox/policy", json={"stop_answer": "Odhlášeno."}).json
-    assert chosen == {"forward": "known", "stop_answer": "Odhlášeno."}
+    assert chosen == {"forward": "known", "stop_answer": "Odhlášeno.", "bars": "all"}
     assert api.patch(f"{API}/inbox/policy", json={"stop_answer": "x" * 500}).status_code == 422
     assert api.patch(f"{API}/inbox/policy", json={"forward": "all"}).json["stop_answer"] == "Odhlášeno."
     assert api.patch(f"{API}/inbox/policy", json={"stop_answer": None}).json["stop_answer"] is None
@@ -87,8 +87,29 @@ def test_the_page_does_the_same(site, api, post):
     assert "<bdi>zhasni</bdi>" in shown
     post("/consent/words/1")
     assert "<bdi>zhasni</bdi>" not in page(site)
-    post("/consent/policy", forward="stop", stop_answer="Odhlášeno. <b>")
-    assert api.get(f"{API}/inbox/policy").json == {"forward": "stop", "stop_answer": "Odhlášeno. <b>"}
+    post("/consent/policy", forward="stop", stop_answer="Odhlášeno. <b>", bars="marketing")
+    assert api.get(f"{API}/inbox/policy").json == {
+        "forward": "stop",
+        "stop_answer": "Odhlášeno. <b>",
+        "bars": "marketing",
+    }
     assert 'value="Odhlášeno. &lt;b&gt;"' in page(site)
     assert post("/consent/policy", forward="nobody").status_code == 400
     assert site.post("/consent/policy", data={}, base_url=BASE).status_code in (400, 403)
+
+
+@pytest.mark.parametrize(
+    ("bars", "left"), [("all", []), ("marketing", [f"{c} {n}" for n in range(3) for c in ("transactional", "otp")])]
+)
+def test_what_a_stop_cancels_and_what_is_refused_from_then_on(api, receive, bars, left):
+    api.patch(f"{API}/inbox/policy", json={"bars": bars})
+    for n in range(3):
+        for c in ("marketing", "transactional", "otp"):
+            body = {"number": ANNA, "text": f"{c} {n}", "class": c}
+            assert api.post(f"{API}/messages", json=body).status_code == 202
+    receive(ANNA, "STOP")
+    queued = api.get(f"{API}/messages?state=queued").json["messages"]
+    assert sorted(message["text"] for message in queued) == sorted(left)
+    for c, status in (("marketing", 451), ("transactional", 202 if left else 451), ("otp", 202 if left else 451)):
+        body = {"number": ANNA, "text": f"{c} later", "class": c}
+        assert api.post(f"{API}/messages", json=body).status_code == status
