@@ -20,6 +20,7 @@
       UnknownInboundError       correct the id
       UnknownOptOutError        correct the number, or leave it
       NotSuspectedError         leave it: there is nothing to decide
+      UnknownConversationError  correct the number or name
       UnknownStopWordError      correct the id
       InvalidStopWordError      correct the word or the list
       NotUnknownError           leave it: what is not unknown settles itself
@@ -155,6 +156,12 @@ class NotSuspectedError(ControllerError):
     """Only a suspected STOP that is not decided yet can be decided."""
 
     code = "not_suspected"
+
+
+class UnknownConversationError(ControllerError):
+    """Nobody of that number or name has written."""
+
+    code = "not_found"
 
 
 class UnknownStopWordError(ControllerError):

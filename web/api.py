@@ -35,6 +35,7 @@ from host_controller.rules.states import MessageState
 from host_controller.store import queries
 from web.api_batches import add_batches
 from web.api_consent import add_consent
+from web.api_conversations import add_conversations
 from web.api_holds import add_holds
 from web.api_input import Answer, ApiError, Body, Brand, Json, Moment, checked, error_json, read_json
 from web.api_phones import add_phones
@@ -116,6 +117,7 @@ def make_api(services: Services) -> Blueprint:
     add_batches(api, services)
     add_consent(api, services)
     add_rules(api, services)
+    add_conversations(api, services)
     return api
 
 

@@ -19,6 +19,7 @@ from host_controller.rules.states import MessageState
 from host_controller.store import queries
 from web.batch_pages import add_batch_pages
 from web.consent_pages import add_consent_pages
+from web.conversation_pages import add_conversation_pages
 from web.hold_pages import HoldForm, add_hold_pages
 from web.message_pages import add_message_pages
 from web.phone_pages import add_phone_pages
@@ -93,6 +94,7 @@ def make_pages(services: Services) -> Blueprint:
 
     add_batch_pages(pages, services)
     add_consent_pages(pages, services)
+    add_conversation_pages(pages, services)
     add_message_pages(pages, services)
     add_phone_pages(pages, services)
     add_hold_pages(pages, services)

@@ -12,6 +12,7 @@ from host_controller.fleet.care import PhoneCare
 from host_controller.fleet.rack import Rack
 from host_controller.fleet.sim_limits import Changes, change_limits
 from host_controller.inbox.care import InboxCare
+from host_controller.inbox.conversations import mark_read, newest_inbound_id, reply
 from host_controller.messaging.batch_changes import cancel_batch, change_window
 from host_controller.messaging.batches import BatchDraft, make_batch
 from host_controller.messaging.consent_care import ConsentCare
@@ -147,6 +148,22 @@ class Services:
     def inbox(self) -> InboxCare:
         """What an operator asks of the inboxes."""
         return InboxCare(self.care, self.rack, self.store, self.settings, self.clock)
+
+    def reply(self, peer: str, text: str, actor: str, ref: str | None = None) -> Accepted | Rejected:
+        """Answer whom has written, from the SIM that they wrote to; what they wrote until now counts as read.
+
+        Raises UnknownConversationError.
+        """
+        with self.store.reading() as session:
+            draft, last_id = reply(session, peer, text, ref), newest_inbound_id(session)
+        (outcome,) = self.submit([draft], actor)
+        if isinstance(outcome, Accepted):
+            self.mark_read(peer, last_id)
+        return outcome
+
+    def mark_read(self, peer: str, up_to_id: int) -> int:
+        """Note that a person has read a conversation up to an inbound message; give how many were new."""
+        return self.store.write(lambda session: mark_read(session, peer, up_to_id, now=self.clock()))
 
     def limit_sim(self, sim_id: int, changes: Changes) -> None:
         """Change limits of a SIM, checked already. Raises ConfigError for an unknown SIM."""

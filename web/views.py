@@ -14,6 +14,7 @@ from host_controller.consent.rules_care import WordEdit
 from host_controller.fleet.phone import PhoneStatus, PhoneView
 from host_controller.fleet.sim_limits import rack_sim
 from host_controller.inbox.care import Rescanned
+from host_controller.inbox.conversations import Conversation, Said
 from host_controller.messaging.canary import CanaryView
 from host_controller.messaging.held import Held, list_held
 from host_controller.messaging.holds import Scope, weightiest
@@ -236,6 +237,8 @@ def as_json(
     | OptOutView
     | Rescanned
     | WordEdit
+    | Conversation
+    | Said
     | Explanation
     | StaleGroup
     | Group
