@@ -34,6 +34,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.saturated
 	$(BIN)/python -m benchmarks.depth
 	$(BIN)/python -m benchmarks.paced
+	$(BIN)/python -m benchmarks.inbox
 	$(BIN)/python -m benchmarks.rival
 
 faults: $(VENV)/.dev
