@@ -1,7 +1,7 @@
 """B7: phones come back with long inboxes; then many people say STOP within a minute. Real waits, nothing scaled.
 
-`SMSRACK_BENCH_INBOX_PHONES`, `SMSRACK_BENCH_INBOX_OLD` and `SMSRACK_BENCH_INBOX_STOPS` make it smaller; the simulated phones hold all of it in
-memory, about 300 bytes a message.
+`SMSRACK_BENCH_INBOX_PHONES`, `..._OLD` and `..._STOPS` make it smaller; the simulated phones hold all of it in memory,
+about 300 bytes a message.
 """
 
 from __future__ import annotations
