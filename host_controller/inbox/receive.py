@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,19 +17,16 @@ from host_controller.consent.flood import flood_notice
 from host_controller.consent.opt_outs import OptOutSource, Origin, in_force, lift
 from host_controller.consent.policy import read_policy
 from host_controller.consent.stop_lists import tables_in_force
-from host_controller.errors import InvalidMsisdnError
 from host_controller.inbox.answering import answer_stop
 from host_controller.messaging.opting_out import opt_out
 from host_controller.settings import Settings
 from host_controller.store.bulk import rows_in
 from host_controller.store.models import InboundRecord, MessageRecord, SimRecord
 from host_controller.store.store import Store
-from host_controller.text.msisdn import Msisdn, parse_msisdn
+from host_controller.text.msisdn import Msisdn, parse_sender
 from host_controller.text.stop_words import StopDecision, StopVerdict, judge_stop
 
 _log = logging.getLogger(__name__)
-# A name may hold digits, and letters can be dialled: only this is looked at as a number.
-_NUMBER = re.compile(r"\+?[0-9 ()./-]{3,24}", re.ASCII)
 # A phone's clock can be anything; no message is older than SMS.
 _OLDEST = timedelta(days=30 * 366)
 # Message centres write local time as UTC now and then; what arrived still earlier than that was dated by a wrong clock.
@@ -107,7 +103,7 @@ class InboundStore:
     def _judge(self, session: Session, rows: Sequence[tuple[InboxRow, str]]) -> list[_Fresh]:
         own = set(session.scalars(select(SimRecord.msisdn).where(SimRecord.msisdn.is_not(None))))
         tables, policy = tables_in_force(session), read_policy(session)
-        senders = [self._msisdn(row.sender) for row, _ in rows]
+        senders = [parse_sender(row.sender, self._settings.messages.home_region) for row, _ in rows]
         known = own | _written_to(session, [sender.e164 for sender in senders if sender])
         fresh = []
         for (row, digest), msisdn in zip(rows, senders, strict=True):
@@ -146,15 +142,6 @@ class InboundStore:
                 obey = _obey_stop if one.is_stop else _obey_start
                 answers += obey(session, record, one.msisdn, now)
         return answers
-
-    def _msisdn(self, sender: str) -> Msisdn | None:
-        """Give the number of a sender; None for a company's name or a short code: nobody there could be written to."""
-        if not _NUMBER.fullmatch(sender):
-            return None
-        try:
-            return parse_msisdn(sender, self._settings.messages.home_region)
-        except InvalidMsisdnError:
-            return None
 
     def _watch_for_flood(self) -> None:
         with self._store.reading() as session:

@@ -15,7 +15,7 @@ from host_controller.settings import Settings
 from host_controller.store import queries
 from host_controller.store.queries import OptOutView
 from host_controller.store.store import Store
-from host_controller.text.msisdn import parse_msisdn
+from host_controller.text.msisdn import parse_msisdn, parse_sender
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class ConsentCare:
 
     def opt_out(self, number: str, actor: str, *, brand: str = EVERY_BRAND, note: str | None = None) -> OptedOut:
         """Put a number on the list and cancel what is queued for it. Raises InvalidMsisdnError."""
-        e164 = parse_msisdn(number, self._home_region).e164
+        e164 = self._number(number)
         origin = Origin(OptOutSource.OPERATOR, actor, note=note)
         with self._store.refusals.writing([e164]):
             return self._store.write(lambda session: opt_out(session, e164, origin, now=self._clock(), brand=brand))
@@ -59,7 +59,7 @@ class ConsentCare:
 
         Raises InvalidMsisdnError, and UnknownOptOutError where there is none.
         """
-        e164 = parse_msisdn(number, self._home_region).e164
+        e164 = self._number(number)
 
         def work(session: Session) -> int:
             found = in_force(session, e164, brand=brand)
@@ -73,7 +73,7 @@ class ConsentCare:
 
     def history(self, number: str) -> list[OptOutView]:
         """Give every opt-out of a number, lifted ones too, newest first. Raises InvalidMsisdnError."""
-        e164 = parse_msisdn(number, self._home_region).e164
+        e164 = self._number(number)
         with self._store.reading() as session:
             return queries.list_opt_outs(session, number=e164, lifted=True)
 
@@ -83,7 +83,7 @@ class ConsentCare:
         checked: list[tuple[str, ImportRow]] = []
         for line, row in enumerate(rows, start=1):
             try:
-                checked.append((parse_msisdn(row.number, self._home_region).e164, row))
+                checked.append((self._number(row.number), row))
             except ControllerError as error:
                 errors.append((line, str(error)))
 
@@ -106,3 +106,8 @@ class ConsentCare:
         added = sum(outcome.is_new for outcome in outcomes)
         cancelled = sum(outcome.cancelled for outcome in outcomes)
         return Imported(added, len(outcomes) - added, cancelled, tuple(errors))
+
+    def _number(self, raw: str) -> str:
+        """Give it in E.164; any that could have written to us can be on the list. Raises InvalidMsisdnError."""
+        sender = parse_sender(raw, self._home_region)
+        return sender.e164 if sender else parse_msisdn(raw, self._home_region).e164

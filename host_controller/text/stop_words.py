@@ -69,6 +69,8 @@ class StopDecision:
 
 
 _MOST_TOKENS_FOR_SHORT = 4
+# Of many languages, and so of none: among many courtesies it may be part of something that was said with them.
+_BARE = ("stop", "stopp")
 _SIGNS = ("🛑", "⛔")
 
 
@@ -113,6 +115,14 @@ def _judge_items(found: Sequence[Item], *, is_question: bool) -> StopDecision:
             return StopDecision(StopVerdict.SUSPECTED, StopRule.CONTRADICTION, refusal.word)
         return StopDecision(StopVerdict.START, StopRule.ALONE, start.word)
     if stop:
+        if (
+            not says_more
+            and len(items) == 1
+            and stop.word in _BARE
+            and stop.start > 0
+            and found[-1].end > _MOST_TOKENS_FOR_SHORT
+        ):
+            return StopDecision(StopVerdict.SUSPECTED, StopRule.INSIDE, stop.word)
         return _judge_stop_word(items, stop, says_more, is_question)
     return _judge_other_words(items, by_kind, says_more)
 

@@ -157,3 +157,13 @@ def test_a_stop_is_not_passed_over_where_the_phones_clock_goes_back_and_its_row_
     made.receive(0, NUMBERS[2], "STOP")
     read(made)
     made.come_to_rest()
+
+
+def test_a_stop_that_is_stored_while_a_message_is_on_its_way_keeps_it_back(world):
+    made = world("rows")
+    submit(made)
+    read(made)
+    made.send(0, Fate("ok", "row"), "ok", "opt_out", None)
+    made.check()
+    assert made.bench.phones[0].air == []
+    made.come_to_rest()
