@@ -32,7 +32,7 @@ from host_controller.messaging.held import list_held
 from host_controller.messaging.submit import Accepted, Draft, Rejected
 from host_controller.rules.classes import MessageClass
 from host_controller.rules.states import MessageState
-from host_controller.store import queries
+from host_controller.store import inbound_queries, queries
 from web.api_batches import add_batches
 from web.api_consent import add_consent
 from web.api_conversations import add_conversations
@@ -129,8 +129,8 @@ def _add_messages(api: Blueprint, services: Services) -> None:
             phones = [as_json(card) for card in phone_cards(services, session)]
             holds = [as_json(held) for held in list_held(session)]
             ahead = outlook(services, session, totals[MessageState.QUEUED])
-            parts, opted_out = queries.sent_part_count(session), queries.count_opt_outs(session)
-            suspected = queries.count_undecided(session)
+            parts, opted_out = queries.sent_part_count(session), inbound_queries.count_opt_outs(session)
+            suspected = inbound_queries.count_undecided(session)
             flood = flood_notice(session, services.settings.inbox, services.clock())
         return {
             "version": __version__,

@@ -11,7 +11,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from host_controller.consent.opt_outs import EVERY_BRAND
 from host_controller.inbox.care import Decision
 from host_controller.messaging.consent_care import ImportRow
-from host_controller.store import queries
+from host_controller.store import inbound_queries
 from web.api_input import Answer, Body, Brand, Reason, checked, read_json
 from web.services import Services
 from web.views import as_json
@@ -94,7 +94,7 @@ def _add_inbox(api: Blueprint, services: Services) -> None:
     def inbox() -> Answer:
         query = checked(InboxQuery, request.args.to_dict())
         with services.store.reading() as session:
-            found = queries.list_inbound(session, **query.model_dump())
+            found = inbound_queries.list_inbound(session, **query.model_dump())
         return {"inbound": [as_json(view) for view in found]}
 
     @api.post("/inbox/<int:inbound_id>/decision")
@@ -113,7 +113,7 @@ def _add_opt_outs(api: Blueprint, services: Services) -> None:
     def opt_outs() -> Answer:
         query = checked(OptOutsQuery, request.args.to_dict())
         with services.store.reading() as session:
-            return {"optouts": [as_json(view) for view in queries.list_opt_outs(session, lifted=query.lifted)]}
+            return {"optouts": [as_json(view) for view in inbound_queries.list_opt_outs(session, lifted=query.lifted)]}
 
     @api.get("/optouts/<number>")
     def opt_out_history(number: str) -> Answer:

@@ -15,7 +15,7 @@ from host_controller.consent.flood import flood_notice
 from host_controller.consent.policy import Bars, ConsentPolicy, ForwardPolicy
 from host_controller.errors import ControllerError
 from host_controller.inbox.care import Decision
-from host_controller.store import queries
+from host_controller.store import inbound_queries
 from web.services import Services
 
 _ACTOR = "page"
@@ -53,10 +53,10 @@ def add_consent_pages(pages: Blueprint, services: Services) -> None:
                 "consent.html",
                 version=__version__,
                 form=NumberForm(),
-                suspected=queries.list_inbound(session, limit=_MOST_SHOWN, undecided=True),
-                suspected_count=queries.count_undecided(session),
-                opt_outs=queries.list_opt_outs(session, lifted=True, limit=_MOST_SHOWN),
-                count=queries.count_opt_outs(session),
+                suspected=inbound_queries.list_inbound(session, limit=_MOST_SHOWN, undecided=True),
+                suspected_count=inbound_queries.count_undecided(session),
+                opt_outs=inbound_queries.list_opt_outs(session, lifted=True, limit=_MOST_SHOWN),
+                count=inbound_queries.count_opt_outs(session),
                 flood=flood_notice(session, services.settings.inbox, services.clock()),
                 rescan_days=_RESCAN_DAYS,
                 policy=services.rules.policy(),

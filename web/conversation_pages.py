@@ -13,7 +13,7 @@ from host_controller import __version__
 from host_controller.errors import ControllerError
 from host_controller.inbox.conversations import list_conversations, read_conversation
 from host_controller.messaging.submit import Rejected
-from host_controller.store import queries
+from host_controller.store import inbound_queries
 from web.services import Services
 
 _ACTOR = "page"
@@ -58,7 +58,7 @@ def add_conversation_pages(pages: Blueprint, services: Services) -> None:
                 said = read_conversation(session, peer, limit=_MOST_SHOWN)
             except ControllerError as error:
                 abort(404, str(error))
-            opted_out = queries.list_opt_outs(session, number=peer)
+            opted_out = inbound_queries.list_opt_outs(session, number=peer)
         return render_template(
             "conversation.html",
             version=__version__,

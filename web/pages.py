@@ -16,7 +16,7 @@ from host_controller.consent.flood import flood_notice
 from host_controller.messaging.held import list_held
 from host_controller.messaging.submit import Draft, Rejected
 from host_controller.rules.states import MessageState
-from host_controller.store import queries
+from host_controller.store import inbound_queries, queries
 from web.batch_pages import add_batch_pages
 from web.consent_pages import add_consent_pages
 from web.conversation_pages import add_conversation_pages
@@ -114,9 +114,9 @@ def _state(services: Services) -> dict[str, Any]:
             "outlook": outlook(services, session, totals[MessageState.QUEUED]),
             "phones": phone_cards(services, session),
             "messages": queries.recent_messages(session, limit=_RECENT),
-            "inbound": queries.list_inbound(session, limit=_RECENT),
-            "opted_out": queries.count_opt_outs(session),
-            "suspected": queries.count_undecided(session),
+            "inbound": inbound_queries.list_inbound(session, limit=_RECENT),
+            "opted_out": inbound_queries.count_opt_outs(session),
+            "suspected": inbound_queries.count_undecided(session),
             "flood": flood_notice(session, services.settings.inbox, now),
             "waiting": why,
             "ramp_ends_at": services.ramp.ends_at if services.ramp.is_on(now) else None,

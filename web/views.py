@@ -25,8 +25,9 @@ from host_controller.rules.states import MessageState
 from host_controller.rules.waiting import WaitReason
 from host_controller.scheduler import JobView
 from host_controller.store import queries
+from host_controller.store.inbound_queries import InboundView, OptOutView
 from host_controller.store.models import PhoneRecord
-from host_controller.store.queries import EventView, InboundView, MessageView, OptOutView, PhoneEventView
+from host_controller.store.queries import EventView, MessageView, PhoneEventView
 from web.outlook import Outlook
 from web.services import Services
 from web.sim_cards import Figures, SimCard, figures, sim_card

@@ -12,8 +12,8 @@ from host_controller.consent.opt_outs import EVERY_BRAND, OptOutSource, Origin, 
 from host_controller.errors import ControllerError, UnknownOptOutError
 from host_controller.messaging.opting_out import OptedOut, opt_out
 from host_controller.settings import Settings
-from host_controller.store import queries
-from host_controller.store.queries import OptOutView
+from host_controller.store import inbound_queries
+from host_controller.store.inbound_queries import OptOutView
 from host_controller.store.store import Store
 from host_controller.text.msisdn import parse_msisdn, parse_sender
 
@@ -75,7 +75,7 @@ class ConsentCare:
         """Give every opt-out of a number, lifted ones too, newest first. Raises InvalidMsisdnError."""
         e164 = self._number(number)
         with self._store.reading() as session:
-            return queries.list_opt_outs(session, number=e164, lifted=True)
+            return inbound_queries.list_opt_outs(session, number=e164, lifted=True)
 
     def take_in(self, rows: Sequence[ImportRow], actor: str) -> Imported:
         """Put a list of numbers on the list, in one transaction; what is known stays as it is."""

@@ -18,7 +18,7 @@ from host_controller.inbox.conversations import count_unread, list_conversations
 from host_controller.inbox.receive import InboundStore
 from host_controller.messaging.consent_care import ConsentCare, ImportRow
 from host_controller.settings import load_settings
-from host_controller.store import queries
+from host_controller.store import inbound_queries
 from host_controller.store.models import OptOutRecord, PhoneRecord, SimRecord
 from host_controller.store.store import Store
 
@@ -143,4 +143,4 @@ def test_what_was_taken_in_once_is_not_taken_in_again(store, receive):
     assert receive(*texts) == 2
     assert receive(*texts) == 0
     with store.reading() as session:
-        assert len(queries.list_inbound(session)) == 2
+        assert len(inbound_queries.list_inbound(session)) == 2

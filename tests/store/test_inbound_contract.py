@@ -14,7 +14,7 @@ from host_controller.inbox.receive import InboundStore
 from host_controller.messaging.submit import Accepted, Draft, submit
 from host_controller.rules.classes import MessageClass
 from host_controller.settings import load_settings
-from host_controller.store import queries
+from host_controller.store import inbound_queries, queries
 from host_controller.store.store import Store
 from tests.store.test_consent import _add_phone
 
@@ -46,8 +46,8 @@ def receive(store):
 def state(store):
     """Give (what each message asks for, oldest first; who has opted out)."""
     with store.reading() as session:
-        stops = [view.stop for view in reversed(queries.list_inbound(session))]
-        return stops, {view.number for view in queries.list_opt_outs(session)}
+        stops = [view.stop for view in reversed(inbound_queries.list_inbound(session))]
+        return stops, {view.number for view in inbound_queries.list_opt_outs(session)}
 
 
 @pytest.mark.parametrize("text", ["STOP", "stop", " Stop. ", "STOP prosim", "Odhlásit", "ODHLASIT"])
@@ -103,5 +103,5 @@ def test_53_the_same_text_on_two_days_is_two_messages_with_their_times(store, re
     receive((ANNA, "ANO"), date_ms=NOW_MS - 3 * DAY_MS)
     receive((ANNA, "ANO"))
     with store.reading() as session:
-        found = [view.received_at.isoformat() for view in reversed(queries.list_inbound(session))]
+        found = [view.received_at.isoformat() for view in reversed(inbound_queries.list_inbound(session))]
     assert found == ["2026-03-22T10:30:00+00:00", "2026-03-25T10:30:00+00:00"]
