@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks import host_faults, phone_faults
+from benchmarks import host_faults, inbox_faults, phone_faults
 from benchmarks.figures import FIGURES, machine, save
 from benchmarks.gateway import CONTRAST, OURS, PHONES, SCALE, SEED
 from benchmarks.tally import Balance
@@ -58,6 +58,9 @@ FAULTS = [
     Fault("32 adb server killed", phone_faults.adb_killed),
     Fault("36 garbled, cut and endless answers", phone_faults.spoilt_answers),
     Fault("37 hostile incoming texts", phone_faults.hostile_inbox),
+    Fault("39 first read of a full inbox", inbox_faults.full_inbox, is_contrasted=False),
+    Fault("40 newest row deleted, its id used by a STOP", inbox_faults.reused_ids, is_contrasted=False),
+    Fault("41 a flood of incoming messages", inbox_faults.flood, is_contrasted=False),
     Fault("43 power cut of the host", host_faults.power_cut, is_contrasted=False),
     Fault("45 database locked for 30 s", host_faults.locked, is_contrasted=False),
     Fault("46 disk full", host_faults.disk_full, is_contrasted=False),
@@ -66,6 +69,7 @@ FAULTS = [
     Fault("55 the host's clock jumps", host_faults.clock_jumps, is_contrasted=False),
     Fault("61 one ref, 50 at once", host_faults.same_ref, is_contrasted=False),
     Fault("71 STOP between claim and hand-over", host_faults.stops, is_contrasted=False),
+    Fault("72 STOP in odd forms", inbox_faults.odd_stops, is_contrasted=False),
 ]
 COLUMNS = [
     ["fault", "fault"],

@@ -118,6 +118,11 @@ class Host:
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return int(status.split("VmHWM:")[1].split()[0]) / 1024
 
+    def rss_mb(self) -> float:
+        """The memory that the daemon holds now."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(status.split("VmRSS:")[1].split()[0]) / 1024
+
     def count(self, *states: str) -> int:
         """How many messages are in these states. Asks the file, by its index: the daemon is not disturbed."""
         marks = ", ".join("?" * len(states))

@@ -7,9 +7,12 @@ phone's own clock*; they are compared with each other only, never with the host'
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
+
+from device_drivers.last_look import LastLook
 
 
 @dataclass(frozen=True)
@@ -223,6 +226,10 @@ class InboxRow:
     body: str = field(repr=False)
 
 
+INBOX_PAGE = 1000
+"""Rows of an inbox that are read at once: some hundred kB on the way, a few seconds on an old phone."""
+
+
 @dataclass(frozen=True)
 class MessageQuery:
     """Which rows one reading round asks for."""
@@ -233,6 +240,10 @@ class MessageQuery:
     """Inbox rows dated at or after this..."""
     inbox_after_row_id: int | None
     """...or with a greater row id, if given. (Row ids are reused on Android, so neither alone is enough.)"""
+    inbox_page_after_row_id: int | None = None
+    """Of those, only rows with a greater row id: the page after one that ended there."""
+    inbox_limit: int = INBOX_PAGE
+    """At most so many inbox rows, those with the smallest row ids; own sent rows are always all given."""
 
 
 @dataclass(frozen=True)
@@ -243,6 +254,8 @@ class MessageRows:
     """Read in the same shell call, before the rows."""
     sent: tuple[SentRow, ...]
     inbox: tuple[InboxRow, ...]
+    more_inbox: bool = False
+    """There may be more inbox rows than the limit of the query let through."""
 
 
 class PhoneDriver(Protocol):
@@ -282,10 +295,12 @@ class PhoneDriver(Protocol):
         """
         ...
 
-    def submit(self, attempt_id: int, sim: Sim, msisdn: str, parts: Sequence[str]) -> SubmitReceipt:
+    def submit(
+        self, attempt_id: int, sim: Sim, msisdn: str, parts: Sequence[str], last_look: LastLook = nullcontext
+    ) -> SubmitReceipt:
         """Hand one message, cut into parts, to the phone; safe to repeat only as the error says.
 
-        Raises NotSubmittedError, SubmitRejectedError or SubmitOutcomeUnknownError.
+        Raises NotSubmittedError, SubmitRejectedError or SubmitOutcomeUnknownError, and what `last_look` raises.
         """
         ...
 
@@ -317,5 +332,8 @@ class PhoneDriver(Protocol):
         ...
 
     def read_messages(self, query: MessageQuery) -> MessageRows:
-        """Read own sent rows and inbox rows in one call. Raises LinkError or PhoneAnswerError."""
+        """Read own sent rows and inbox rows in one call. Raises LinkError or PhoneAnswerError.
+
+        Nothing at all is an answer only where reading is allowed; where it no longer is, that is a PhoneAnswerError.
+        """
         ...

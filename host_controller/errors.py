@@ -17,6 +17,12 @@
       UnknownPhoneError         correct the serial
       UnknownMessageError       correct the id
       UnknownTargetError        correct the name of what is to be held or released
+      UnknownInboundError       correct the id
+      UnknownOptOutError        correct the number, or leave it
+      NotSuspectedError         leave it: there is nothing to decide
+      UnknownConversationError  correct the number or name
+      UnknownStopWordError      correct the id
+      InvalidStopWordError      correct the word or the list
       NotUnknownError           leave it: what is not unknown settles itself
       NotRunningError           start the daemon
       IllegalTransitionError    a bug: nothing was changed
@@ -132,6 +138,42 @@ class UnknownTargetError(ControllerError):
     """There is nothing of that name to be held or released."""
 
     code = "not_found"
+
+
+class UnknownInboundError(ControllerError):
+    """There is no inbound message of that id."""
+
+    code = "not_found"
+
+
+class UnknownOptOutError(ControllerError):
+    """The number has not opted out."""
+
+    code = "not_found"
+
+
+class NotSuspectedError(ControllerError):
+    """Only a suspected STOP that is not decided yet can be decided."""
+
+    code = "not_suspected"
+
+
+class UnknownConversationError(ControllerError):
+    """Nobody of that number or name has written."""
+
+    code = "not_found"
+
+
+class UnknownStopWordError(ControllerError):
+    """There is no such edit of the word lists."""
+
+    code = "not_found"
+
+
+class InvalidStopWordError(ControllerError):
+    """A word that cannot stand in that list."""
+
+    code = "invalid_stop_word"
 
 
 class NotUnknownError(ControllerError):

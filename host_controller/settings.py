@@ -138,6 +138,15 @@ class MessageSettings(Section):
     """By how much an outage may make a message late that then still goes by itself; 0: by any time."""
 
 
+class InboxSettings(Section):
+    """Messages that come in."""
+
+    alarm_stops: Annotated[int, Field(ge=1)] = 20
+    """More clear STOPs than this..."""
+    alarm_minutes: Annotated[float, Field(gt=0, le=1440)] = 10.0
+    """...within so many minutes raise an alarm."""
+
+
 class PhoneSettings(Section):
     """Which phones are taken into the rack."""
 
@@ -220,6 +229,7 @@ class Settings(Section):
     web: WebSettings = WebSettings()
     adb: AdbSettings = AdbSettings()
     messages: MessageSettings = MessageSettings()
+    inbox: InboxSettings = InboxSettings()
     phones: PhoneSettings = PhoneSettings()
     new_sims: NewSimSettings = NewSimSettings()
     reserve: ReserveSettings = ReserveSettings()

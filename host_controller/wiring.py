@@ -22,7 +22,7 @@ from host_controller.errors import ConfigError
 from host_controller.events import Bells
 from host_controller.fleet.joining import Joining
 from host_controller.fleet.rack import PhoneFinder, Rack, SeenPhone
-from host_controller.inbox.receive import Inbox
+from host_controller.inbox.reading import Inbox
 from host_controller.messaging.dispatcher import build_dispatcher
 from host_controller.messaging.expiry import Expiry
 from host_controller.messaging.freeing import free_resumed
@@ -115,10 +115,11 @@ def build_controller(settings: Settings, data: DataDirectory) -> Controller:
     dispatcher = build_dispatcher(store, bells, holds, settings, utc_now)
     look_anew(store)
     free_resumed(store, holds)
+    inbox = Inbox(store, settings, utc_now, bells.ring)
     lane_services = LaneServices(
         store=store,
         joining=Joining(rack, store, settings, utc_now),
-        inbox=Inbox(store, settings.messages.home_region, utc_now),
+        inbox=inbox,
         bells=bells,
         dispatcher=dispatcher,
         settings=settings,

@@ -9,10 +9,11 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from host_controller.consent.opt_outs import opted_out
+from host_controller.consent.refused import Refused
 from host_controller.errors import OptedOutError
 from host_controller.events import Bells
 from host_controller.messaging.submit import Accepted, Checked, Draft, Rejected, accept_all, check
+from host_controller.rules.classes import MessageClass
 from host_controller.settings import MessageSettings
 from host_controller.store.models import OdooSmsRecord
 from host_controller.store.store import Store
@@ -126,4 +127,6 @@ class Pull:
 def _refusal(session: Session, checked: Checked | Rejected) -> str | None:
     if isinstance(checked, Rejected):
         return checked.code
-    return OptedOutError.code if opted_out(session, [checked.msisdn.e164]) else None
+    recipient = (checked.msisdn.e164, checked.draft.brand)
+    message_class = checked.draft.message_class or MessageClass.TRANSACTIONAL
+    return OptedOutError.code if Refused(session, [recipient]).holds(recipient, message_class) else None

@@ -9,10 +9,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from werkzeug.exceptions import HTTPException
 
 from host_controller import __version__
+from host_controller.consent.flood import flood_notice
 from host_controller.errors import (
     BatchConflictError,
     ControllerError,
     NotRunningError,
+    NotSuspectedError,
     NotUnknownError,
     OptedOutError,
     PhoneBusyError,
@@ -30,11 +32,14 @@ from host_controller.messaging.held import list_held
 from host_controller.messaging.submit import Accepted, Draft, Rejected
 from host_controller.rules.classes import MessageClass
 from host_controller.rules.states import MessageState
-from host_controller.store import queries
+from host_controller.store import inbound_queries, queries
 from web.api_batches import add_batches
+from web.api_consent import add_consent
+from web.api_conversations import add_conversations
 from web.api_holds import add_holds
-from web.api_input import Answer, ApiError, Body, Json, Moment, checked, error_json, read_json
+from web.api_input import Answer, ApiError, Body, Brand, Json, Moment, checked, error_json, read_json
 from web.api_phones import add_phones
+from web.api_rules import add_rules
 from web.api_settling import add_settling
 from web.api_stale import add_stale
 from web.api_why import add_why
@@ -59,6 +64,7 @@ _OTHER_STATUS = {
     StoreCommitLostError.code: 503,
     StoreBrokenError.code: 503,
     StoreFullError.code: 507,
+    NotSuspectedError.code: 409,
 }
 
 
@@ -78,18 +84,13 @@ class MessageBody(Terms):
     number: str
     text: str
     ref: Annotated[str, Field(min_length=1, max_length=255)] | None = None
+    brand: Brand | None = None
 
 
 class MessagesBody(Terms):
     """Several messages."""
 
     messages: Annotated[list[MessageBody], Field(max_length=_MOST_MESSAGES)]
-
-
-class NumberBody(Body):
-    """One number."""
-
-    number: str
 
 
 class ListQuery(BaseModel):
@@ -114,7 +115,9 @@ def make_api(services: Services) -> Blueprint:
     add_phones(api, services)
     add_holds(api, services)
     add_batches(api, services)
-    _add_consent(api, services)
+    add_consent(api, services)
+    add_rules(api, services)
+    add_conversations(api, services)
     return api
 
 
@@ -126,14 +129,23 @@ def _add_messages(api: Blueprint, services: Services) -> None:
             phones = [as_json(card) for card in phone_cards(services, session)]
             holds = [as_json(held) for held in list_held(session)]
             ahead = outlook(services, session, totals[MessageState.QUEUED])
-            parts, opted_out = queries.sent_part_count(session), queries.count_opt_outs(session)
+            parts, opted_out = queries.sent_part_count(session), inbound_queries.count_opt_outs(session)
+            suspected = inbound_queries.count_undecided(session)
+            flood = flood_notice(session, services.settings.inbox, services.clock())
         return {
             "version": __version__,
             "running": services.rack is not None,
             "time_zone": services.settings.time_zone,
             "trouble": services.trouble,
             "holds": holds,
-            "totals": {"accepted": sum(totals.values()), **totals, "parts": parts, "opted_out": opted_out},
+            "notices": [flood] if flood else [],
+            "totals": {
+                "accepted": sum(totals.values()),
+                **totals,
+                "parts": parts,
+                "opted_out": opted_out,
+                "suspected": suspected,
+            },
             "queue_parts": ahead.parts,
             "queue_held_parts": ahead.held_parts,
             "queue_empty_at": as_json({"at": ahead.empty_at})["at"],
@@ -175,25 +187,6 @@ def _add_messages(api: Blueprint, services: Services) -> None:
             "events": [as_json(event) for event in events],
         }
 
-    @api.get("/inbox")
-    def inbox() -> Answer:
-        query = checked(ListQuery, request.args.to_dict())
-        with services.store.reading() as session:
-            found = queries.list_inbound(session, before=query.before, limit=query.limit)
-        return {"inbound": [as_json(view) for view in found]}
-
-
-def _add_consent(api: Blueprint, services: Services) -> None:
-    @api.get("/optouts")
-    def opt_outs() -> Answer:
-        with services.store.reading() as session:
-            return {"optouts": [as_json(view) for view in queries.list_opt_outs(session)]}
-
-    @api.post("/optouts")
-    def opt_out() -> Answer:
-        cancelled = services.opt_out(checked(NumberBody, read_json()).number, _ACTOR)
-        return {"cancelled": cancelled}, 201
-
 
 def _add_errors(api: Blueprint) -> None:
     """One shape for every error."""
@@ -230,6 +223,7 @@ def _draft(body: MessageBody, call: Terms) -> Draft:
         not_before=body.not_before or call.not_before,
         expires_at=body.not_after or call.not_after,
         ttl_s=ttl_s,
+        brand=body.brand,
     )
 
 

@@ -8,12 +8,11 @@ from flask import Blueprint
 from pydantic import Field
 
 from host_controller.messaging.judgement import Settlement
-from web.api_input import Answer, Body, checked, read_json
+from web.api_input import Answer, Body, Reason, checked, read_json
 from web.services import Services
 
 _ACTOR = "cli"
 _MOST_MESSAGES = 1000
-Reason = Annotated[str, Field(min_length=1, max_length=500)]
 
 
 class SettleBody(Body):

@@ -10,8 +10,7 @@ from pydantic import Field
 from host_controller.messaging.batches import LONGEST_NAME
 from host_controller.messaging.stale import list_stale
 from web.api_holds import By, actor_of
-from web.api_input import Answer, Body, checked, read_json
-from web.api_settling import Reason
+from web.api_input import Answer, Body, Reason, checked, read_json
 from web.services import Services
 from web.views import as_json
 

@@ -12,11 +12,14 @@ from wtforms import StringField, SubmitField, TextAreaField
 from wtforms.validators import InputRequired, Length
 
 from host_controller import __version__
+from host_controller.consent.flood import flood_notice
 from host_controller.messaging.held import list_held
 from host_controller.messaging.submit import Draft, Rejected
 from host_controller.rules.states import MessageState
-from host_controller.store import queries
+from host_controller.store import inbound_queries, queries
 from web.batch_pages import add_batch_pages
+from web.consent_pages import add_consent_pages
+from web.conversation_pages import add_conversation_pages
 from web.forms import flash_errors
 from web.hold_pages import HoldForm, add_hold_pages
 from web.message_pages import add_message_pages
@@ -90,6 +93,8 @@ def make_pages(services: Services) -> Blueprint:
         return redirect(url_for("pages.overview"))
 
     add_batch_pages(pages, services)
+    add_consent_pages(pages, services)
+    add_conversation_pages(pages, services)
     add_message_pages(pages, services)
     add_phone_pages(pages, services)
     add_hold_pages(pages, services)
@@ -109,8 +114,10 @@ def _state(services: Services) -> dict[str, Any]:
             "outlook": outlook(services, session, totals[MessageState.QUEUED]),
             "phones": phone_cards(services, session),
             "messages": queries.recent_messages(session, limit=_RECENT),
-            "inbound": queries.list_inbound(session, limit=_RECENT),
-            "opted_out": queries.count_opt_outs(session),
+            "inbound": inbound_queries.list_inbound(session, limit=_RECENT),
+            "opted_out": inbound_queries.count_opt_outs(session),
+            "suspected": inbound_queries.count_undecided(session),
+            "flood": flood_notice(session, services.settings.inbox, now),
             "waiting": why,
             "ramp_ends_at": services.ramp.ends_at if services.ramp.is_on(now) else None,
             "groups": groups(services, session, totals[MessageState.QUEUED]),

@@ -6,15 +6,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy.orm import Session
-
-from host_controller.consent.opt_outs import add_opt_out
+from host_controller.consent.rules_care import RulesCare
 from host_controller.events import Bells
 from host_controller.fleet.care import PhoneCare
 from host_controller.fleet.rack import Rack
 from host_controller.fleet.sim_limits import Changes, change_limits
+from host_controller.inbox.care import InboxCare
+from host_controller.inbox.conversations import mark_read, newest_inbound_id, reply
 from host_controller.messaging.batch_changes import cancel_batch, change_window
 from host_controller.messaging.batches import BatchDraft, make_batch
+from host_controller.messaging.consent_care import ConsentCare
 from host_controller.messaging.control import Control
 from host_controller.messaging.dispatcher import Dispatcher
 from host_controller.messaging.holds import Holds
@@ -22,15 +23,12 @@ from host_controller.messaging.journal_care import release_restored
 from host_controller.messaging.judgement import Settlement, settle
 from host_controller.messaging.stale import cancel_stale, release_stale
 from host_controller.messaging.submit import Accepted, Draft, Rejected, submit
-from host_controller.messaging.transitions import cancel_queued
 from host_controller.messaging.why import Why
 from host_controller.messaging.why_queue import QueueWhy
 from host_controller.rules.ramp import NO_RAMP, Ramp
-from host_controller.rules.states import FailureCode
 from host_controller.scheduler import JobView
 from host_controller.settings import Settings
 from host_controller.store.store import Store
-from host_controller.text.msisdn import parse_msisdn
 from web.outlook import Forecast
 from web.sim_cards import SpentOnRecord
 
@@ -137,20 +135,36 @@ class Services:
         """Cancel what an outage has made late; the rest as above."""
         return cancel_stale(self.store, batch, now=self.clock(), actor=actor, reason=reason)
 
-    def opt_out(self, raw_number: str, actor: str) -> int:
-        """Put a number on the opt-out list and cancel what is queued for it; give how many that were.
+    @property
+    def consent(self) -> ConsentCare:
+        """The opt-out list and the replies that a person must look at."""
+        return ConsentCare(self.store, self.settings, self.clock)
 
-        Raises InvalidMsisdnError.
+    @property
+    def rules(self) -> RulesCare:
+        """The rules for what comes in."""
+        return RulesCare(self.store, self.clock)
+
+    @property
+    def inbox(self) -> InboxCare:
+        """What an operator asks of the inboxes."""
+        return InboxCare(self.care, self.rack, self.store, self.settings, self.clock)
+
+    def reply(self, peer: str, text: str, actor: str, ref: str | None = None) -> Accepted | Rejected:
+        """Answer whom has written, from the SIM that they wrote to; what they wrote until now counts as read.
+
+        Raises UnknownConversationError.
         """
-        number = parse_msisdn(raw_number, self.settings.messages.home_region).e164
+        with self.store.reading() as session:
+            draft, last_id = reply(session, peer, text, ref), newest_inbound_id(session)
+        (outcome,) = self.submit([draft], actor)
+        if isinstance(outcome, Accepted):
+            self.mark_read(peer, last_id)
+        return outcome
 
-        def work(session: Session) -> int:
-            now = self.clock()
-            add_opt_out(session, number, source="operator", actor=actor, now=now)
-            reason = "the recipient has opted out"
-            return cancel_queued(session, number, now=now, actor=actor, reason=reason, failure=FailureCode.OPTED_OUT)
-
-        return self.store.write(work)
+    def mark_read(self, peer: str, up_to_id: int) -> int:
+        """Note that a person has read a conversation up to an inbound message; give how many were new."""
+        return self.store.write(lambda session: mark_read(session, peer, up_to_id, now=self.clock()))
 
     def limit_sim(self, sim_id: int, changes: Changes) -> None:
         """Change limits of a SIM, checked already. Raises ConfigError for an unknown SIM."""

@@ -10,8 +10,11 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from device_drivers.base import Check, SendWay, Verdict
+from host_controller.consent.rules_care import WordEdit
 from host_controller.fleet.phone import PhoneStatus, PhoneView
 from host_controller.fleet.sim_limits import rack_sim
+from host_controller.inbox.care import Rescanned
+from host_controller.inbox.conversations import Conversation, Said
 from host_controller.messaging.canary import CanaryView
 from host_controller.messaging.held import Held, list_held
 from host_controller.messaging.holds import Scope, weightiest
@@ -22,8 +25,9 @@ from host_controller.rules.states import MessageState
 from host_controller.rules.waiting import WaitReason
 from host_controller.scheduler import JobView
 from host_controller.store import queries
+from host_controller.store.inbound_queries import InboundView, OptOutView
 from host_controller.store.models import PhoneRecord
-from host_controller.store.queries import EventView, InboundView, MessageView, OptOutView, PhoneEventView
+from host_controller.store.queries import EventView, MessageView, PhoneEventView
 from web.outlook import Outlook
 from web.services import Services
 from web.sim_cards import Figures, SimCard, figures, sim_card
@@ -232,6 +236,10 @@ def as_json(
     | EventView
     | InboundView
     | OptOutView
+    | Rescanned
+    | WordEdit
+    | Conversation
+    | Said
     | Explanation
     | StaleGroup
     | Group

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import BinaryIO, Protocol
 
 from device_drivers.adb.command import DeviceCommand
+from device_drivers.last_look import LastLook
 
 # A phone that floods us must not eat the host's memory; 5,000 inbox rows are about 3 MB.
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
@@ -69,10 +71,16 @@ class AdbLink(Protocol):
         ...
 
     def run(
-        self, serial: str, command: DeviceCommand, limit_s: float, shell: ShellKind = ShellKind.V2
+        self,
+        serial: str,
+        command: DeviceCommand,
+        limit_s: float,
+        shell: ShellKind = ShellKind.V2,
+        last_look: LastLook = nullcontext,
     ) -> CommandResult:
         """Run a command in the phone's shell and wait for its end, `limit_s` seconds at most.
 
+        What reaches the phone is written within `last_look`; what that raises goes through, and nothing was written.
         Raises LinkError; its `reached_phone` is False only with proof that the phone did not get the command.
         Never retries.
         """

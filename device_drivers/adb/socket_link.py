@@ -13,7 +13,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, nullcontext
 from typing import BinaryIO, TypeVar
 
 from device_drivers.adb import command as commands
@@ -30,6 +30,7 @@ from device_drivers.errors import (
     PhoneUnauthorizedError,
 )
 from device_drivers.failpoints import failpoint
+from device_drivers.last_look import LastLook
 
 T = TypeVar("T")
 # Questions to the server itself; it answers from memory. `connect` waits for the phone's TCP port.
@@ -91,14 +92,19 @@ class SocketLink(AdbLink):
         return ShellKind.V2 if "shell_v2" in features else ShellKind.EXEC
 
     def run(
-        self, serial: str, command: DeviceCommand, limit_s: float, shell: ShellKind = ShellKind.V2
+        self,
+        serial: str,
+        command: DeviceCommand,
+        limit_s: float,
+        shell: ShellKind = ShellKind.V2,
+        last_look: LastLook = nullcontext,
     ) -> CommandResult:
         """See AdbLink."""
         deadline = time.monotonic() + limit_s
 
         def converse(sock: socket.socket) -> CommandResult:
             run = _run_v2 if shell is ShellKind.V2 else _run_exec
-            return run(sock, serial, command, deadline)
+            return run(sock, serial, command, deadline, last_look)
 
         return self._in_shell(serial, command.name, limit_s, deadline, converse)
 
@@ -168,11 +174,19 @@ class _RefusedError(Exception):
         self.text = text
 
 
-def _request(sock: socket.socket, service: str, deadline: float, step: str = "server", of: str = "") -> None:
+def _request(
+    sock: socket.socket,
+    service: str,
+    deadline: float,
+    step: str = "server",
+    of: str = "",
+    last_look: LastLook = nullcontext,
+) -> None:
     payload = service.encode()
     _arm(sock, deadline)
     failpoint(step + ".write", of)
-    sock.sendall(b"%04x" % len(payload) + payload)
+    with last_look():
+        sock.sendall(b"%04x" % len(payload) + payload)
     failpoint(step + ".written", of)
     status = _read_exactly(sock, 4, deadline)
     if status == b"FAIL":
@@ -187,20 +201,22 @@ def _read_block(sock: socket.socket, deadline: float) -> str:
     return _read_exactly(sock, size, deadline).decode(errors="replace")
 
 
-def _run_v2(sock: socket.socket, serial: str, command: DeviceCommand, deadline: float) -> CommandResult:
+def _run_v2(
+    sock: socket.socket, serial: str, command: DeviceCommand, deadline: float, last_look: LastLook
+) -> CommandResult:
     streams: dict[int, list[bytes]] = {_STDOUT: [], _STDERR: []}
 
     def take(kind: int, payload: bytes) -> None:
         streams[kind].append(payload)
 
-    _open_v2(sock, command, deadline)
+    _open_v2(sock, command, deadline, last_look)
     exit_code = _read_packets(sock, serial, deadline, take, MAX_ANSWER_BYTES)
     stdout, stderr = (b"".join(streams[kind]).decode(errors="replace") for kind in (_STDOUT, _STDERR))
     return CommandResult(stdout, stderr, exit_code)
 
 
-def _open_v2(sock: socket.socket, command: DeviceCommand, deadline: float) -> None:
-    _request(sock, f"shell,v2,raw:{command.shell_line()}", deadline, "shell", command.name)
+def _open_v2(sock: socket.socket, command: DeviceCommand, deadline: float, last_look: LastLook = nullcontext) -> None:
+    _request(sock, f"shell,v2,raw:{command.shell_line()}", deadline, "shell", command.name, last_look)
     failpoint("stdin.close", command.name)
     sock.sendall(_HEADER.pack(_CLOSE_STDIN, 0))
     failpoint("stdin.closed", command.name)
@@ -228,12 +244,15 @@ def _read_packets(
         buffer += _read_some(sock, deadline)
 
 
-def _run_exec(sock: socket.socket, serial: str, command: DeviceCommand, deadline: float) -> CommandResult:
+def _run_exec(
+    sock: socket.socket, serial: str, command: DeviceCommand, deadline: float, last_look: LastLook
+) -> CommandResult:
     """The script goes in by standard input: a phone of that age takes no command of more than 4 KB."""
     script, marker = commands.script(command)
     _request(sock, "exec:sh", deadline, "shell", command.name)
     failpoint("script.write", command.name)
-    sock.sendall(script)
+    with last_look():
+        sock.sendall(script)
     failpoint("script.written", command.name)
     output = bytearray()
     while (found := re.search(rb"%b(\d{1,3})\n" % marker, output[-len(marker) - 8 :])) is None:

@@ -19,7 +19,7 @@ _NO_ROWS = "No result found."
 _PROJECTION = "_id:type:date:date_sent:sub_id:hex(address):hex(body)"
 _ROW = re.compile(
     # Nineteen digits are all that a column of 64 bits can hold.
-    r"Row: \d{1,9} _id=(\d{1,19}), type=([12]), date=(-?\d{1,19}), date_sent=(-?\d{1,19}|NULL), "
+    r"Row: \d{1,9} _id=(\d{1,19}), type=([12]), date=(-?\d{1,19}|NULL), date_sent=(-?\d{1,19}|NULL), "
     r"sub_id=(-?\d{1,19}|NULL), "
     r"hex\(address\)=([0-9A-F]*|NULL), hex\(body\)=([0-9A-F]*|NULL)",
     re.ASCII,
@@ -40,9 +40,20 @@ def query_command(query: MessageQuery, sender_package: str = CALLING_PACKAGE) ->
     newer = f"date>={query.inbox_since_ms}"
     if query.inbox_after_row_id is not None:
         newer += f" OR _id>{query.inbox_after_row_id}"
-    where = f"(type={_TYPE_INBOX} AND ({newer}))"
+    page = f" AND _id>{query.inbox_page_after_row_id}" if query.inbox_page_after_row_id is not None else ""
+    where = f"(type={_TYPE_INBOX}{page} AND ({newer}))"
     if query.sent_since_ms is not None:
         where += f" OR (type={_TYPE_SENT} AND creator='{sender_package}' AND date>={query.sent_since_ms})"
+    # Sent rows first: a limit cuts inbox rows only, unless there is none at all in the answer.
+    sort = f"type DESC,_id ASC LIMIT {query.inbox_limit}"
+    return _query("--projection", _PROJECTION, "--where", where, "--sort", sort)
+
+
+def sent_command(query: MessageQuery, sender_package: str = CALLING_PACKAGE) -> DeviceCommand:
+    """Ask for all own sent rows, without a limit."""
+    if not _PACKAGE.fullmatch(sender_package):
+        raise RowGrammarError("the messaging app's name is not a package name")
+    where = f"type={_TYPE_SENT} AND creator='{sender_package}' AND date>={query.sent_since_ms}"
     return _query("--projection", _PROJECTION, "--where", where, "--sort", "_id ASC")
 
 
@@ -84,7 +95,7 @@ def parse_rows(output: str) -> tuple[tuple[SentRow, ...], tuple[InboxRow, ...]]:
         if match is None:
             raise RowGrammarError("a line of the answer is not a row")
         row_id, kind, date_ms, sent_at_ms, subscription_id, address, body = match.groups()
-        where = int(row_id), int(date_ms)
+        where = int(row_id), _integer(date_ms, default=0)
         sub = _integer(subscription_id, default=-1)
         if int(kind) == _TYPE_SENT:
             sent.append(SentRow(*where, sub, _text(address), _text(body)))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from typing import BinaryIO
 
 from device_drivers.adb.command import DeviceCommand, call, in_order, when_output_has_line
@@ -35,6 +36,7 @@ from device_drivers.android.radio_log import LogPosition
 from device_drivers.base import (
     Enrolment,
     EnrolOptions,
+    InboxRow,
     JournalAnswer,
     JournalWord,
     MessageQuery,
@@ -44,6 +46,7 @@ from device_drivers.base import (
     RadioAnswers,
     SendGuard,
     SendWay,
+    SentRow,
     Sim,
     SimHealth,
     SubmitReceipt,
@@ -55,6 +58,7 @@ from device_drivers.errors import (
     SubmitOutcomeUnknownError,
     SubmitRejectedError,
 )
+from device_drivers.last_look import LastLook
 
 # `content` starts a VM (up to 1.5 s) and a first read may give thousands of rows; dumpsys may wait for its services.
 _READ_LIMIT_S = 30.0
@@ -139,7 +143,9 @@ class AndroidPhone(PhoneDriver):
         if found != (guard or device_state.DEFAULT_GUARD):
             raise PhoneAnswerError(self._serial, "the phone did not take the settings of its send guard")
 
-    def submit(self, attempt_id: int, sim: Sim, msisdn: str, parts: Sequence[str]) -> SubmitReceipt:
+    def submit(
+        self, attempt_id: int, sim: Sim, msisdn: str, parts: Sequence[str], last_look: LastLook = nullcontext
+    ) -> SubmitReceipt:
         """See PhoneDriver."""
         known = self._known
         if known is None:
@@ -148,20 +154,22 @@ class AndroidPhone(PhoneDriver):
         if anchor is None:
             raise NotSubmittedError(self._serial, f"the SIM in slot {sim.slot_index + 1} is not the enrolled one")
         if known.options.send_way is SendWay.APP:
-            return self._submit_by_app(known, attempt_id, sim, msisdn, "".join(parts))
+            return self._submit_by_app(known, attempt_id, sim, msisdn, "".join(parts), last_look)
         if known.signatures is None:
             raise NotSubmittedError(self._serial, "its SMS service was not made sure of")
         send = isms.send_command(known.signatures, attempt_id, sim.subscription_id, msisdn, parts)
         guarded = when_output_has_line(ISUB, anchor, then=send, otherwise=call("echo", _SIM_HAS_CHANGED.strip()))
         noted = journal.noted(sim.subscription_id, guarded)
         step = journal.begin(attempt_id, noted) if known.has_journal else noted
-        log, answer = self._hand_over("submit", step, witnessed=not known.can_read_sms)
+        log, answer = self._hand_over("submit", step, last_look, witnessed=not known.can_read_sms)
         with _doubt(self._serial):
             entry = journal.parse_kept(answer) if known.has_journal else journal.parse_noted(answer)
             self._judge(entry)
         return self._receipt(attempt_id, entry, log)
 
-    def _submit_by_app(self, known: Known, attempt_id: int, sim: Sim, msisdn: str, text: str) -> SubmitReceipt:
+    def _submit_by_app(
+        self, known: Known, attempt_id: int, sim: Sim, msisdn: str, text: str, last_look: LastLook
+    ) -> SubmitReceipt:
         """Write the message into the messaging app, look for it on the screen, tap once."""
         with _certainty(self._serial):
             isub, _ = self._ask_in_order("compose", [ISUB, messaging_app.compose_command(msisdn, text)])
@@ -172,7 +180,8 @@ class AndroidPhone(PhoneDriver):
             _, screen = self._ask_in_order("look", messaging_app.look_commands())
             point = messaging_app.find_button(screen, known.messaging_app or "", text)
         tap = journal.noted(sim.subscription_id, messaging_app.tap_command(point))
-        log, answer = self._hand_over("tap", journal.begin(attempt_id, tap), witnessed=not known.can_read_sms)
+        begin = journal.begin(attempt_id, tap)
+        log, answer = self._hand_over("tap", begin, last_look, witnessed=not known.can_read_sms)
         entry = journal.parse_kept(answer)
         with _doubt(self._serial):
             self._judge(entry, by_app=True)
@@ -236,22 +245,45 @@ class AndroidPhone(PhoneDriver):
         """See PhoneDriver."""
         known = self._known
         by_app = known is not None and known.options.send_way is SendWay.APP and known.messaging_app
+        package = by_app or isms.CALLING_PACKAGE
+        clock, sent, inbox = self._read_rows(message_rows.query_command(query, package))
+        cut = len(sent) + len(inbox) >= query.inbox_limit
+        if not sent and not inbox:
+            self._make_sure_of_access()
+        elif cut and not inbox:
+            # The limit may have cut sent rows as well; each of them may be somebody's proof.
+            inbox_only = replace(query, sent_since_ms=None)
+            _, sent, _ = self._read_rows(message_rows.sent_command(query, package))
+            clock, _, inbox = self._read_rows(message_rows.query_command(inbox_only, package))
+            cut = len(inbox) >= query.inbox_limit
+        return MessageRows(self._clock_ms(clock), sent, inbox, more_inbox=cut)
+
+    def _read_rows(self, command: DeviceCommand) -> tuple[str, tuple[SentRow, ...], tuple[InboxRow, ...]]:
+        clock, rows = self._ask_in_order("read messages", [CLOCK, command])
         try:
-            command = message_rows.query_command(query, by_app or isms.CALLING_PACKAGE)
-            clock, rows = self._ask_in_order("read messages", [CLOCK, command])
             sent, inbox = message_rows.parse_rows(rows)
         except message_rows.RowGrammarError as error:
             raise PhoneAnswerError(self._serial, f"the message store's answer was refused: {error}") from error
-        return MessageRows(self._clock_ms(clock), sent, inbox)
+        return clock, sent, inbox
 
-    def _hand_over(self, name: str, step: DeviceCommand, *, witnessed: bool) -> tuple[str | None, str]:
+    def _make_sure_of_access(self) -> None:
+        """A shell that may no longer read SMS is told nothing else than that there are none."""
+        if not message_rows.is_count(self._run(message_rows.count_command(), _READ_LIMIT_S).stdout):
+            raise PhoneAnswerError(
+                self._serial, "its messages can no longer be read: the shell's permission to read SMS was taken away"
+            )
+
+    def _hand_over(
+        self, name: str, step: DeviceCommand, last_look: LastLook, *, witnessed: bool
+    ) -> tuple[str | None, str]:
         """Run what may send; give the radio's log of before, if it is needed, and the answer.
 
         Says of every failure what it means for the message.
         """
         command = in_order(name, [radio_log.log_command(), step] if witnessed else [step])
         try:
-            sections = command.split(self._run(command, _SUBMIT_LIMIT_S).stdout)
+            result = self._link.run(self._serial, command, _SUBMIT_LIMIT_S, self._shell, last_look)
+            sections = command.split(result.stdout)
         except LinkError as error:
             kind = SubmitOutcomeUnknownError if error.reached_phone else NotSubmittedError
             raise kind(self._serial, error.reason) from error

@@ -15,6 +15,7 @@ from werkzeug.exceptions import BadRequest, HTTPException, NotFound
 from device_drivers.simulator.faults import KINDS
 from device_drivers.simulator.network import Answer, Network
 from device_drivers.simulator.phone import SimulatedPhone
+from device_drivers.simulator.provider import INBOX
 from device_drivers.simulator.radio import Radio
 
 T = TypeVar("T")
@@ -93,6 +94,22 @@ def _make_app(phones: Sequence[SimulatedPhone], network: Network, loop: asyncio.
     def messages(serial: str) -> dict[str, Any]:
         phone = find(serial)
         return {"messages": in_loop(lambda: [asdict(row) for row in phone.store.rows()])}
+
+    @app.post("/phones/<serial>/messages")
+    def fill(serial: str) -> tuple[dict[str, Any], int]:
+        phone, body = find(serial), _body({"messages": list}, {"slot_index": int})
+        rows = [(row["from"], row["text"]) for row in body["messages"] if _is_message(row)]
+        if len(rows) != len(body["messages"]):
+            raise BadRequest("messages: a list of objects with from and text")
+        subscription_id = _radio(phone, body.get("slot_index", 0)).sim.subscription_id
+
+        def insert() -> None:
+            now_ms = phone.clock_ms()
+            for sender, text in rows:
+                phone.store.insert(INBOX, sender, text, now_ms, subscription_id, date_sent_ms=now_ms)
+
+        in_loop(insert)
+        return {"stored": len(rows)}, 201
 
     @app.delete("/phones/<serial>/messages/<int:row_id>")
     def delete_message(serial: str, row_id: int) -> dict[str, Any]:
@@ -223,6 +240,10 @@ def _radio(phone: SimulatedPhone, slot_index: int) -> Radio:
         if radio.sim.slot_index == slot_index:
             return radio
     raise BadRequest(f"this phone has no SIM in slot {slot_index}")
+
+
+def _is_message(row: Any) -> bool:
+    return isinstance(row, dict) and all(isinstance(row.get(name), str) for name in ("from", "text"))
 
 
 def _body(required: dict[str, type], optional: dict[str, type]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A CSV file of messages: columns `number` and `text`, and others if wanted."""
+"""CSV files: read as a whole, checked before anything is done with them."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ _READ: dict[str, tuple[str, Callable[[str], Any]]] = {
     "not_after": ("not_after", read_moment),
     "ttl_s": ("ttl_s", read_ttl),
 }
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def read_csv(path: Path) -> list[CsvRow]:
     reader = csv.reader(io.StringIO(_read_text(path), newline=""), strict=True)
     try:
         heading = [name.strip().lower() for name in next(reader, [])]
-        _check_heading(heading, path)
+        _check_heading(heading, path, _REQUIRED, COLUMNS)
         rows = [fields for fields in reader if fields]
     except csv.Error as error:
         raise ConfigError(f"{path} line {reader.line_num}: {error}; is a quotation mark missing?") from error
@@ -68,18 +69,19 @@ def _read_text(path: Path) -> str:
         raise ConfigError(f"{path} is not UTF-8; save it as CSV UTF-8") from error
 
 
-def _check_heading(heading: list[str], path: Path) -> None:
+def _check_heading(heading: list[str], path: Path, required: tuple[str, ...], known: tuple[str, ...]) -> None:
+    first_line = ",".join(required)
     if not heading:
-        raise ConfigError(f"{path} is empty; its first line must be: number,text")
+        raise ConfigError(f"{path} is empty; its first line must be: {first_line}")
     for name in heading:
-        if name not in COLUMNS:
-            near = difflib.get_close_matches(name, COLUMNS, n=1, cutoff=0.0)[0]
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]
             raise ConfigError(
-                f"{path} has an unknown column {name!r}; did you mean {near!r}? known: {', '.join(COLUMNS)}"
+                f"{path} has an unknown column {name!r}; did you mean {near!r}? known: {', '.join(known)}"
             )
-    for name in _REQUIRED:
+    for name in required:
         if name not in heading:
-            raise ConfigError(f"{path} has no column {name!r}; its first line must be: number,text")
+            raise ConfigError(f"{path} has no column {name!r}; its first line must be: {first_line}")
     if len(set(heading)) != len(heading):
         raise ConfigError(f"{path} names a column twice")
 
@@ -100,3 +102,28 @@ def _row(row: int, heading: list[str], fields: list[str]) -> CsvRow:
         )
     except ValueError as error:
         return CsvRow(row, "", "", error=str(error))
+
+
+def read_table(path: Path, *, required: tuple[str, ...], known: tuple[str, ...]) -> list[dict[str, str]]:
+    """Read a CSV file (`-` for standard input) with these columns; give its rows by column. Raises ConfigError."""
+    reader = csv.reader(io.StringIO(_read_text(path), newline=""), strict=True)
+    try:
+        heading = [name.strip().lower() for name in next(reader, [])]
+        _check_heading(heading, path, required, known)
+        rows = [(reader.line_num, fields) for fields in reader if fields]
+    except csv.Error as error:
+        raise ConfigError(f"{path} line {reader.line_num}: {error}; is a quotation mark missing?") from error
+    for line, fields in rows:
+        if len(fields) != len(heading):
+            raise ConfigError(f"{path} line {line}: {len(fields)} fields instead of {len(heading)}")
+    return [dict(zip(heading, fields, strict=True)) for _, fields in rows]
+
+
+def safe_cell(text: str) -> str:
+    """Give a cell that no spreadsheet takes for a formula."""
+    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+
+
+def plain_cell(text: str) -> str:
+    """Take back what `safe_cell` did."""
+    return text[1:] if text.startswith("'") and text[1:].startswith(_FORMULA_STARTS) else text

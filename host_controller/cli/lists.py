@@ -1,4 +1,4 @@
-"""`smsrack status | messages | inbox | optouts`: what the daemon knows."""
+"""`smsrack status | messages`: what the daemon knows."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import click
 from rich.table import Table
 
-from host_controller.cli.api_options import api_command, api_options, call_with_api, console, note_offline, show_json
+from host_controller.cli.api_options import api_command, console, note_offline, show_json
 from host_controller.cli.control import hold_line
 from host_controller.client import ApiClient
 from host_controller.rules.states import MessageState
@@ -37,6 +37,10 @@ def status(api: ApiClient, as_json: bool) -> None:
     click.echo(f"\n{ready} of {len(answer['phones'])} phones ready")
     if answer["queue_parts"]:
         click.echo(f"{answer['queue_parts']} parts wait{_words_of_outlook(answer, ready)}")
+    if answer["totals"]["suspected"]:
+        click.echo(f"{answer['totals']['suspected']} replies may ask for STOP: `smsrack inbox suspected`")
+    for notice in answer["notices"]:
+        click.echo(f"ALARM: {notice}")
     if answer["trouble"]:
         click.echo(answer["trouble"])
     for hold in answer["holds"]:
@@ -79,16 +83,16 @@ def messages(
         show_json(answer)
         return
     note_offline(api)
-    table = _table("id", "to", "text", "parts", "state", "why", "phone")
+    table = make_table("id", "to", "text", "parts", "state", "why", "phone")
     for message in answer["messages"]:
         table.add_row(
             str(message["id"]),
             message["number"],
-            _one_line(message["text"]),
+            one_line(message["text"]),
             str(message["parts"]),
             message["state"],
             message["waiting_for"] or message["error_message"] or "",
-            _where(message),
+            where(message),
         )
     console().print(table)
 
@@ -101,74 +105,28 @@ def _show_message(message: dict[str, Any], as_json: bool) -> None:
     batch = f", batch {message['batch']}" if message["batch"] else ""
     expiry = f", expires at {message['expires_at']}" if message["expires_at"] else ""
     click.echo(f"{message['class']}{batch}{expiry}")
-    table = _table("when (UTC)", "state", "by", "why")
+    table = make_table("when (UTC)", "state", "by", "why")
     for event in message["events"]:
         table.add_row(event["at"], event["new_state"], event["actor"], event["reason"])
     console().print(table)
 
 
-@click.command()
-@click.option("--limit", type=_LIMIT, default=20, show_default=True)
-@api_command
-def inbox(api: ApiClient, as_json: bool, limit: int) -> None:
-    """Messages that came in, newest first."""
-    answer = api.call("GET", "/inbox", limit=limit)
-    if as_json:
-        show_json(answer)
-        return
-    note_offline(api)
-    table = _table("received (UTC)", "from", "text", "stop", "phone")
-    for row in answer["inbound"]:
-        stop = "" if row["stop"] == "none" else row["stop"]
-        table.add_row(row["received_at"], row["sender"], _one_line(row["text"]), stop, _where(row))
-    console().print(table)
-
-
-@click.group(invoke_without_command=True)
-@click.pass_context
-@api_options
-def optouts(context: click.Context, **options: Any) -> None:
-    """Numbers that must not be written to; without a command: the list, newest first."""
-    if context.invoked_subcommand is None:
-        call_with_api(_list_optouts, **options)
-
-
-def _list_optouts(api: ApiClient, as_json: bool) -> None:
-    answer = api.call("GET", "/optouts")
-    if as_json:
-        show_json(answer)
-        return
-    table = _table("number", "source", "by", "since (UTC)")
-    for row in answer["optouts"]:
-        table.add_row(row["number"], row["source"], row["actor"], row["created_at"])
-    console().print(table)
-
-
-@optouts.command("add", context_settings={"ignore_unknown_options": True})
-@click.argument("number")
-@api_command
-def add_optout(api: ApiClient, as_json: bool, number: str) -> None:
-    """Put NUMBER on the list and cancel what is queued for it."""
-    answer = api.call("POST", "/optouts", {"number": number})
-    if as_json:
-        show_json(answer)
-    else:
-        click.echo(f"opted out; {answer['cancelled']} queued messages cancelled")
-
-
-def _table(*columns: str) -> Table:
+def make_table(*columns: str) -> Table:
+    """A table for people: long texts are folded, all else stays in one piece."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         table.add_column(column, overflow="fold", no_wrap=column not in ("text", "why", "by"))
     return table
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
+    """The beginning of a text, on one line."""
     line = " ".join(text.split())
     return line if len(line) <= 60 else line[:59] + "…"
 
 
-def _where(row: dict[str, Any]) -> str:
+def where(row: dict[str, Any]) -> str:
+    """Phone and SIM of a row."""
     if row["phone"] is None:
         return ""
     return f"{row['phone']}" + ("" if row["sim_slot"] is None else f" SIM {row['sim_slot'] + 1}")

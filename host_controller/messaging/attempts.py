@@ -6,7 +6,7 @@ Functions here run inside a transaction of the store and change nothing else.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -14,6 +14,8 @@ from sqlalchemy import bindparam, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from device_drivers.base import SentRow
+from host_controller.consent.opt_outs import refuses
+from host_controller.consent.policy import barred_classes
 from host_controller.messaging.queue import QueuedMessage
 from host_controller.messaging.transitions import change_state, note_event, queue_again
 from host_controller.rules.states import (
@@ -68,11 +70,14 @@ def claim(
     None where it may not be taken: it is queued no more, or its recipient has opted out, for which it is cancelled.
     """
     connection = session.connection()
-    if connection.execute(_HAS_OPTED_OUT, {"number": message.msisdn}).first() is not None:
+    if brands := connection.execute(_OPT_OUTS, {"number": message.msisdn}).scalars().all():
         record = session.get(MessageRecord, message.message_id)
-        if record is not None and (record.uid, record.state) == (message.uid, MessageState.QUEUED):
-            _cancel_opted_out(session, record, now, actor)
-        return None
+        if record is None or record.uid != message.uid:
+            return None
+        if _is_refused(session, record, brands):
+            if record.state == MessageState.QUEUED:
+                _cancel_opted_out(session, record, now, actor)
+            return None
     values = {"message": message.message_id, "message_uid": message.uid, "sim": sim_id, "now": now}
     if connection.execute(_TAKE, values).rowcount != 1:
         return None
@@ -109,7 +114,9 @@ def claim(
 # Built once: to build a statement takes as long as to run it.
 _NOTE = insert(MessageEvent)
 _INTEND = insert(AttemptRecord).returning(AttemptRecord.id)
-_HAS_OPTED_OUT = select(OptOutRecord.id).where(OptOutRecord.msisdn == bindparam("number"))
+_OPT_OUTS = select(OptOutRecord.brand).where(
+    OptOutRecord.msisdn == bindparam("number"), OptOutRecord.lifted_at.is_(None)
+)
 # By its uid as well: SQLite gives the id of a message that was never committed to the next one.
 _TAKE = (
     update(MessageRecord)
@@ -173,6 +180,10 @@ def settle_not_sent(session: Session, attempt_id: int, verdict: Verdict, timings
         return
     message.sim_id = None
     if not queue_again(session, message, now=verdict.now, actor=verdict.actor, reason=verdict.reason):
+        return
+    brands = session.connection().execute(_OPT_OUTS, {"number": message.msisdn}).scalars().all()
+    if _is_refused(session, message, brands):
+        _cancel_opted_out(session, message, verdict.now, verdict.actor)
         return
     tries = max(rejections, _count_not_sent(session, message.id) - _FREE_TRIES)
     if tries > 0:
@@ -296,6 +307,13 @@ def _close(session: Session, attempt_id: int, state: AttemptState, verdict: Verd
     attempt.evidence = verdict.evidence
     session.flush()
     return attempt
+
+
+def _is_refused(session: Session, message: MessageRecord, brands: Collection[str]) -> bool:
+    """Tell whether a message is kept back by its recipient's opt-outs, which are for these brands."""
+    if message.answers_stop or not refuses(brands, message.brand):
+        return False
+    return message.message_class in barred_classes(session)
 
 
 def _cancel_opted_out(session: Session, message: MessageRecord, now: datetime, actor: str) -> None:

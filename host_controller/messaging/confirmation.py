@@ -24,6 +24,20 @@ from host_controller.store.store import Store
 _WITHDRAWN = "the phone recorded it as sent and then as failed; it may have left"
 
 
+class Received(Protocol):
+    """What was read of an inbox."""
+
+    @property
+    def new(self) -> int:
+        """Messages that were not known."""
+        ...
+
+    @property
+    def phone_clock_ms(self) -> int:
+        """At the last page."""
+        ...
+
+
 class Receiver(Protocol):
     """Where inbound messages go."""
 
@@ -31,8 +45,8 @@ class Receiver(Protocol):
         """Give (date in ms by the phone's clock, row id) to go on reading from."""
         ...
 
-    def receive(self, phone_id: int, rows: MessageRows) -> int:
-        """Store what is new; give how many that were."""
+    def receive(self, phone_id: int, rows: MessageRows, read: Callable[[MessageQuery], MessageRows]) -> Received:
+        """Store what is new of a first page, and of those after it."""
         ...
 
 
@@ -92,7 +106,7 @@ class Confirmation:
         # Inbound first: one of them may be a STOP.
         if rows.inbox:
             self._position = None
-        new_inbound = self._inbox.receive(phone_id, rows)
+        received = self._inbox.receive(phone_id, rows, driver.read_messages)
         judgement = self._judge(wanted, rows.sent, span_s)
         if judgement.confirmed or judgement.withdrawn:
             failpoint("proof.before")
@@ -106,7 +120,9 @@ class Confirmation:
         still_open = sum(attempt.is_open and attempt.attempt_id not in settled for attempt in wanted)
         sighted = any(attempt.is_open and attempt.attempt_id in judgement.sighted for attempt in wanted)
         late_sighted = any(not attempt.is_open and attempt.attempt_id in judgement.sighted for attempt in wanted)
-        return Round(rows.phone_clock_ms, new_inbound, still_open, sighted, late_sighted, bool(judgement.withdrawn))
+        return Round(
+            received.phone_clock_ms, received.new, still_open, sighted, late_sighted, bool(judgement.withdrawn)
+        )
 
     def read_radio(self, driver: PhoneDriver) -> Round:
         """Do one round on a phone whose messages cannot be read: the radio's answers are the only witness.

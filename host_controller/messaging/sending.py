@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -25,6 +25,7 @@ from host_controller.rules.ledger import Use
 from host_controller.rules.states import AttemptState, Evidence
 from host_controller.rules.timings import Timings
 from host_controller.rules.waiting import Wait
+from host_controller.store.refusals import RefusedMeanwhileError
 from host_controller.store.store import Store
 from host_controller.text.parts import cut_into_parts
 
@@ -81,8 +82,9 @@ class Sending:
     def send_next(
         self, driver: PhoneDriver, phone_clock: ClockReading, usable_slots: frozenset[int]
     ) -> Idle | Full | Wait | None:
-        """Send one message, or say why none goes now; None means that one was handed over.
+        """Send one message, or say why none goes now.
 
+        None means that one was handed over, or was kept back at the last moment: go on at once.
         Raises SubmitError after what it means is on record.
         """
         # These looks spare a hundred lanes the wait for the only writer.
@@ -109,6 +111,7 @@ class Sending:
                 return Idle(self._clock())  # a person has just changed it: what comes after that goes by the new rules
             return self._taking.take(session, sender, self._clock(), usable_slots, in_hands)
 
+        stamp = self._store.refusals.stamp()
         failpoint("intent.before")
         taken = self._store.write(take)
         failpoint("intent.after")
@@ -120,7 +123,9 @@ class Sending:
         claim, sim = taken
         self._choice.note(sim, _use(claim))
         self._hands.take(_unproven(claim, sim, sender))
-        receipt = self._hand_over(driver, claim, sim, cut_into_parts(claim.message.text).texts)
+        receipt = self._hand_over(driver, claim, sim, stamp)
+        if receipt is None:
+            return None
         self._hands.note_returned(claim.attempt_id, receipt.phone_clock_ms)
         return None
 
@@ -153,9 +158,16 @@ class Sending:
         self._hands.forget()
         self._shared.queue.forget()
 
-    def _hand_over(self, driver: PhoneDriver, claim: Claim, sim: RackSim, parts: Sequence[str]) -> SubmitReceipt:
+    def _hand_over(self, driver: PhoneDriver, claim: Claim, sim: RackSim, stamp: int) -> SubmitReceipt | None:
+        """None where the recipient has opted out since the claim began: then it stays with us."""
+        number = claim.message.msisdn
+        parts = cut_into_parts(claim.message.text).texts
+        refusals = self._store.refusals
         try:
-            return driver.submit(claim.wire_id, sim.sim, claim.message.msisdn, parts)
+            return driver.submit(claim.wire_id, sim.sim, number, parts, lambda: refusals.last_look(number, stamp))
+        except RefusedMeanwhileError:
+            self._give_back(claim, sim, "the recipient opted out before it was handed over", Evidence.OPTED_OUT)
+            return None
         except NotSubmittedError as error:
             self._give_back(claim, sim, f"not handed over: {error.reason}", Evidence.LINK)
             raise

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,7 +12,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from device_drivers.failpoints import failpoint
-from host_controller.consent.opt_outs import opted_out
+from host_controller.consent.refused import Refused
 from host_controller.errors import (
     ControllerError,
     DestinationRefusedError,
@@ -64,6 +64,8 @@ class Draft:
     expires_at: datetime | None = None
     ttl_s: float | None = None
     """How long it may wait at most, from `not_before` or now; None: as long as the settings say for its class."""
+    brand: str | None = None
+    """In whose name it is sent, where people can opt out of one name and not of another."""
 
 
 @dataclass(frozen=True)
@@ -171,7 +173,7 @@ def accept_all(
     However many there are, the database is asked and written to by a handful of statements.
     """
     good = [item for item in checked if isinstance(item, Checked)]
-    refused = opted_out(session, [item.msisdn.e164 for item in good])
+    refused = Refused(session, [(item.msisdn.e164, item.draft.brand) for item in good])
     known = _known_refs(session, [item.draft.ref for item in good if item.draft.ref is not None])
     membership = Membership(session, [item.draft.batch for item in good if item.draft.batch], now=now, actor=actor)
     reach = Reach(session, rack) if rack else None
@@ -236,16 +238,16 @@ def _row(
     item: Checked,
     settings: MessageSettings,
     membership: Membership,
-    refused: Collection[str],
+    refused: Refused,
     reach: Reach | None,
     now: datetime,
 ) -> dict[str, Any]:
     """Give the row of a new message. Raises ControllerError where there must be none."""
     draft = item.draft
-    if item.msisdn.e164 in refused:
-        raise OptedOutError(f"{item.msisdn} has opted out and must not be written to")
     asked = BatchDraft(draft.batch or "", draft.message_class, Window(draft.not_before, draft.expires_at))
     terms = membership.terms(asked)
+    if refused.holds((item.msisdn.e164, draft.brand), terms.message_class):
+        raise OptedOutError(f"{item.msisdn} has opted out and must not be written to")
     ttl = default_ttl(settings, terms.message_class) if draft.ttl_s is None else timedelta(seconds=draft.ttl_s)
     life = lifetime(terms.window, ttl, now)
     letter = Letter(item.msisdn.e164, terms.message_class, item.part_count, draft.only_phone_id, draft.only_sim_id)
@@ -257,6 +259,7 @@ def _row(
     return {
         "uid": secrets.randbits(_UID_BITS),
         "ref": draft.ref,
+        "brand": draft.brand,
         "msisdn": item.msisdn.e164,
         "text": item.text.reveal(),
         "part_count": item.part_count,

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, exists, not_, select, update
+from sqlalchemy import ColumnElement, and_, exists, not_, or_, select, update
 from sqlalchemy.orm import Session
 
+from host_controller.consent.policy import barred_classes
 from host_controller.rules.states import OPEN_ATTEMPTS, FailureCode, MessageState, check_transition
 from host_controller.store.bulk import insert_rows
 from host_controller.store.models import AttemptRecord, MessageEvent, MessageRecord
@@ -58,14 +59,20 @@ def note_event(session: Session, message: MessageRecord, *, now: datetime, actor
 
 
 def cancel_queued(
-    session: Session, number: str, *, now: datetime, actor: str, reason: str, failure: FailureCode
+    session: Session, number: str, *, now: datetime, actor: str, reason: str, failure: FailureCode, brand: str = ""
 ) -> int:
-    """Cancel every queued message to `number` (E.164); give how many there were."""
+    """Cancel every queued message to `number` (E.164) that an opt-out keeps back; give how many there were.
+
+    With a brand only those that are of it, or of none.
+    """
     query = (
         select(MessageRecord)
         .where(MessageRecord.msisdn == number, MessageRecord.state == MessageState.QUEUED)
+        .where(MessageRecord.answers_stop.is_(False), MessageRecord.message_class.in_(barred_classes(session)))
         .limit(_CANCEL_CHUNK)
     )
+    if brand:
+        query = query.where(or_(MessageRecord.brand == brand, MessageRecord.brand.is_(None)))
     cancelled = 0
     while messages := session.scalars(query).all():
         for message in messages:

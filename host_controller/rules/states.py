@@ -72,6 +72,8 @@ class Evidence(StrEnum):
     """The link broke before the phone was reached."""
     JOURNAL = "journal"
     """The phone's journal: not begun, and never to be."""
+    OPTED_OUT = "opted_out"
+    """The recipient opted out after the claim and before the phone was reached."""
     REJECTED = "rejected"
     """The framework refused it."""
     WITHDRAWN = "withdrawn"

@@ -84,6 +84,7 @@ class PhoneRecord(Base):
     removed_at: Mapped[datetime | None]
     inbox_date_ms: Mapped[int] = mapped_column(BigInteger)
     inbox_row_id: Mapped[int | None]
+    inbox_seen_id: Mapped[int | None]
     recipient_filter: Mapped[str | None]
     sims: Mapped[list[SimRecord]] = relationship(back_populates="phone", order_by="SimRecord.slot_index")
     checks: Mapped[list[PhoneCheckRecord]] = relationship(
@@ -205,6 +206,8 @@ READY = text(_READY)
 READY_FREE = text(f"{_READY} AND only_sim_id IS NULL AND only_phone_id IS NULL")
 READY_OF_SIM = text(f"{_READY} AND only_sim_id IS NOT NULL")
 READY_OF_PHONE = text(f"{_READY} AND only_phone_id IS NOT NULL")
+# An opt-out holds until it is lifted.
+IN_FORCE = text("lifted_at IS NULL")
 WAITING = text("state = 'queued' AND waiting_for IS NOT NULL")
 EXPIRING = text("state = 'queued' AND expires_at IS NOT NULL")
 
@@ -236,6 +239,7 @@ class MessageRecord(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     uid: Mapped[int] = mapped_column(BigInteger, unique=True)
     ref: Mapped[str | None] = mapped_column(String(255), unique=True)
+    brand: Mapped[str | None] = mapped_column(String(64))
     msisdn: Mapped[str] = mapped_column(String(20))
     text: Mapped[str]
     part_count: Mapped[int]
@@ -252,6 +256,7 @@ class MessageRecord(Base):
     expires_at: Mapped[datetime | None]
     restored: Mapped[bool] = mapped_column(default=False)
     withdrawn: Mapped[bool] = mapped_column(default=False)
+    answers_stop: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime]
     changed_at: Mapped[datetime]
     sim: Mapped[SimRecord | None] = relationship(foreign_keys=[sim_id])
@@ -316,6 +321,8 @@ class InboundRecord(Base):
         # Row ids are reused on Android: only all four together name a message.
         UniqueConstraint("phone_id", "row_id", "row_date_ms", "body_sha256"),
         Index("ix_inbound_sender", "sender"),
+        Index("ix_inbound_msisdn", "msisdn"),
+        Index("ix_inbound_stop_received_at", "stop", "received_at"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -325,25 +332,79 @@ class InboundRecord(Base):
     row_date_ms: Mapped[int] = mapped_column(BigInteger)
     body_sha256: Mapped[str] = mapped_column(String(64))
     sender: Mapped[str]
+    msisdn: Mapped[str | None] = mapped_column(String(20))
     text: Mapped[str]
     received_at: Mapped[datetime]
+    sent_at: Mapped[datetime | None]
     stored_at: Mapped[datetime]
     stop: Mapped[str] = mapped_column(String(16))
+    stop_rule: Mapped[str | None] = mapped_column(String(16))
+    stop_word: Mapped[str | None] = mapped_column(String(64))
+    decision: Mapped[str | None] = mapped_column(String(8))
+    decided_at: Mapped[datetime | None]
+    decided_by: Mapped[str | None] = mapped_column(String(160))
+    may_forward: Mapped[bool] = mapped_column(default=False)
+    read_at: Mapped[datetime | None]
     phone: Mapped[PhoneRecord] = relationship()
     sim: Mapped[SimRecord | None] = relationship()
 
 
-class OptOutRecord(Base):
-    """A number that must not be written to, and what says so."""
+class StopWordRecord(Base):
+    """A word that an operator has added to a list of STOP words, or taken out of it."""
 
-    __tablename__ = "opt_out"
+    __tablename__ = "stop_word"
+    __table_args__ = (UniqueConstraint("listed_in", "word"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    msisdn: Mapped[str] = mapped_column(String(20), unique=True)
-    source: Mapped[str] = mapped_column(String(32))
-    inbound_id: Mapped[int | None] = mapped_column(ForeignKey("inbound.id"))
+    listed_in: Mapped[str] = mapped_column(String(16))
+    word: Mapped[str] = mapped_column(String(64))
+    is_added: Mapped[bool]
     actor: Mapped[str] = mapped_column(String(160))
     created_at: Mapped[datetime]
+
+
+class ConsentRuleRecord(Base):
+    """What an operator has chosen about what comes in."""
+
+    __tablename__ = "consent_rule"
+
+    name: Mapped[str] = mapped_column(String(32), primary_key=True)
+    value: Mapped[str]
+    actor: Mapped[str] = mapped_column(String(160))
+    changed_at: Mapped[datetime]
+
+
+class OptOutRecord(Base):
+    """A number that must not be written to, or must not have been until it was lifted; and what says so."""
+
+    __tablename__ = "opt_out"
+    __table_args__ = (
+        # What the person, an operator and Odoo have set stand beside each other; each is lifted by itself.
+        Index(
+            "ix_opt_out_msisdn",
+            "msisdn",
+            "brand",
+            "source",
+            unique=True,
+            sqlite_where=IN_FORCE,
+            postgresql_where=IN_FORCE,
+        ),
+        Index("ix_opt_out_created_at", "created_at"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    msisdn: Mapped[str] = mapped_column(String(20))
+    brand: Mapped[str] = mapped_column(String(64), default="")
+    source: Mapped[str] = mapped_column(String(32))
+    inbound_id: Mapped[int | None] = mapped_column(ForeignKey("inbound.id"))
+    rule: Mapped[str | None] = mapped_column(String(16))
+    word: Mapped[str | None] = mapped_column(String(64))
+    note: Mapped[str | None]
+    actor: Mapped[str] = mapped_column(String(160))
+    created_at: Mapped[datetime]
+    lifted_at: Mapped[datetime | None]
+    lifted_by: Mapped[str | None] = mapped_column(String(160))
+    lift_reason: Mapped[str | None]
     inbound: Mapped[InboundRecord | None] = relationship()
 
 

@@ -15,10 +15,8 @@ from host_controller.rules.states import OPEN_ATTEMPTS, MessageState
 from host_controller.store.models import (
     AttemptRecord,
     BatchRecord,
-    InboundRecord,
     MessageEvent,
     MessageRecord,
-    OptOutRecord,
     PhoneCheckRecord,
     PhoneEvent,
     PhoneRecord,
@@ -74,29 +72,6 @@ class PhoneEventView:
     actor: str
 
 
-@dataclass(frozen=True)
-class InboundView:
-    """One message that came in."""
-
-    id: int
-    received_at: datetime
-    phone: str
-    sim_slot: int | None
-    sender: str = field(repr=False)
-    text: str = field(repr=False)
-    stop: str
-
-
-@dataclass(frozen=True)
-class OptOutView:
-    """One number that must not be written to."""
-
-    number: str = field(repr=False)
-    source: str
-    actor: str
-    created_at: datetime
-
-
 def count_by_state(session: Session) -> dict[MessageState, int]:
     """Give the number of messages in each state, every state named."""
     counts = dict(session.execute(select(MessageRecord.state, func.count()).group_by(MessageRecord.state)).all())
@@ -146,35 +121,6 @@ def find_message(session: Session, message_id: int) -> tuple[MessageView, list[E
         for event in session.scalars(query)
     ]
     return _message_view(record), events
-
-
-def list_inbound(session: Session, *, before: int | None = None, limit: int = 50) -> list[InboundView]:
-    """Give inbound messages, newest first, below an id."""
-    query = (
-        select(InboundRecord)
-        .options(joinedload(InboundRecord.phone), joinedload(InboundRecord.sim))
-        .order_by(InboundRecord.id.desc())
-        .limit(limit)
-    )
-    if before is not None:
-        query = query.where(InboundRecord.id < before)
-    return [
-        InboundView(
-            r.id, r.received_at, r.phone.adb_serial, r.sim.slot_index if r.sim else None, r.sender, r.text, r.stop
-        )
-        for r in session.scalars(query)
-    ]
-
-
-def list_opt_outs(session: Session) -> list[OptOutView]:
-    """Give the whole list, newest first."""
-    query = select(OptOutRecord).order_by(OptOutRecord.id.desc())
-    return [OptOutView(r.msisdn, r.source, r.actor, r.created_at) for r in session.scalars(query)]
-
-
-def count_opt_outs(session: Session) -> int:
-    """Give the length of the list."""
-    return session.scalar(select(func.count()).select_from(OptOutRecord)) or 0
 
 
 def list_phones(session: Session) -> Sequence[PhoneRecord]:

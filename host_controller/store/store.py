@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from host_controller.errors import DataDirectoryError
 from host_controller.store.engines import open_postgresql, open_sqlite, take_over
+from host_controller.store.refusals import Refusals
 from host_controller.store.restore import finish_restore
 from host_controller.store.troubles import explain, first_line
 from host_controller.store.writer import Writer
@@ -38,6 +39,8 @@ class Store:
         else:
             self._engine = open_postgresql(database, busy_limit_s)
         self._on_begin: list[Callable[[], None]] = []
+        self.refusals = Refusals()
+        """Opt-outs that are being written, for who is just about to write to a number."""
         self._writer = Writer(self._connect_writer, busy_limit_s)
         try:
             self._migrate()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import phonenumbers
@@ -9,6 +10,8 @@ from phonenumbers import NumberParseException, ValidationResult
 
 from host_controller.errors import InvalidMsisdnError
 
+# A name may hold digits, and letters can be dialled: only this is looked at as a sender's number.
+_SENDER = re.compile(r"\+?[0-9 ()./-]{3,24}", re.ASCII)
 _POSSIBLE_REASONS = {
     ValidationResult.TOO_SHORT: "too short",
     ValidationResult.TOO_LONG: "too long",
@@ -47,4 +50,26 @@ def parse_msisdn(raw: str, home_region: str) -> Msisdn:
     if not phonenumbers.is_valid_number(number):
         region = phonenumbers.region_code_for_country_code(number.country_code or 0)
         raise InvalidMsisdnError(f"no such number exists in {region}; correct it")
+    return Msisdn(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
+
+
+def parse_sender(raw: str, home_region: str) -> Msisdn | None:
+    """Give the number that a message came from; None for a company's name or a short code.
+
+    A number with its country code is believed also where our tables of numbering plans do not know it: it has written.
+    """
+    if not _SENDER.fullmatch(raw):
+        return None
+    try:
+        return parse_msisdn(raw, home_region)
+    except InvalidMsisdnError:
+        pass
+    if not raw.startswith("+"):
+        return None
+    try:
+        number = phonenumbers.parse(raw, None)
+    except NumberParseException:
+        return None
+    if not phonenumbers.is_possible_number(number):
+        return None
     return Msisdn(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))

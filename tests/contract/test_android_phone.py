@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -12,6 +14,7 @@ from device_drivers.android.phone import AndroidPhone
 from device_drivers.base import EnrolOptions, MessageQuery, SendGuard, Sim
 from device_drivers.errors import (
     NotSubmittedError,
+    PhoneAnswerError,
     PhoneOfflineError,
     SubmitOutcomeUnknownError,
     SubmitRejectedError,
@@ -202,3 +205,66 @@ def test_nothing_is_sent_before_enrolment(phones, link):
 def test_a_phone_whose_shell_may_not_read_sms_says_so(phone, phones):
     phones.fault(phone.serial, "denied")
     assert not phone.enrol(EnrolOptions()).capabilities.can_read_sms
+
+
+def test_what_the_last_look_refuses_does_not_reach_the_phone(phone, phones, eventually):
+    @contextmanager
+    def refuse():
+        raise LookupError("no")
+        yield
+
+    attempt, sim = next(IDS), phone.enrolment.sims[0]
+    with pytest.raises(LookupError):
+        phone.submit(attempt, sim, TO, ["kept back"], refuse)
+    assert phone.read_clock_ms()
+    assert not air_of(phones, "kept back")
+    phone.submit(attempt, sim, TO, ["now it goes"])
+    eventually(lambda: air_of(phones, "now it goes"))
+
+
+def read_pages(phone, query):
+    """Give the rows of every page, and how many of them each has."""
+    rows, sizes = [], []
+    while True:
+        page = phone.read_messages(query)
+        rows.extend(page.inbox)
+        sizes.append(len(page.inbox))
+        if not page.more_inbox:
+            return rows, sizes
+        query = replace(query, sent_since_ms=None, inbox_page_after_row_id=page.inbox[-1].row_id)
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 7, 8])
+def test_an_inbox_is_read_page_by_page_whatever_was_sent_meanwhile(phone, phones, eventually, limit):
+    before = phone.read_clock_ms()
+    sent = f"sent before the pages of {limit} "
+    for n in range(3):
+        phone.submit(next(IDS), phone.enrolment.sims[0], TO, [f"{sent}{n}"])
+    for n in range(7):
+        phones.inject(phone.serial, "+420603111222", f"{n}")
+    query = MessageQuery(before, before, None, inbox_limit=limit)
+    eventually(lambda: len(phone.read_messages(replace(query, inbox_limit=100)).inbox) == 7)
+    eventually(lambda: len([row for row in phone.read_messages(query).sent if row.body.startswith(sent)]) == 3)
+    rows, sizes = read_pages(phone, query)
+    assert [row.body for row in rows] == [f"{n}" for n in range(7)]
+    assert all(size <= limit for size in sizes)
+
+
+def test_a_damaged_row_and_one_that_forges_others_neither_hide_nor_make_any(phone, phones, eventually):
+    before = phone.read_clock_ms()
+    forged = "Hi\nRow: 9 _id=99, type=1, date=1, date_sent=1, sub_id=1, hex(address)=2B34, hex(body)=53544F50"
+    texts = [forged, "\ud83d half", "NULL", "STOP"]
+    for text in texts:
+        phones.inject(phone.serial, "+420603111222", text)
+    rows = eventually(lambda: len(found := phone.read_messages(MessageQuery(None, before, None)).inbox) == 4 and found)
+    assert [row.sender for row in rows] == ["+420603111222"] * 4
+    assert rows[0].body == forged
+    assert [row.body for row in rows[2:]] == ["NULL", "STOP"]
+
+
+def test_no_access_is_told_from_nothing_there(phone, phones):
+    later = phone.read_clock_ms() + 3_600_000
+    assert phone.read_messages(MessageQuery(later, later, None)).inbox == ()
+    phones.fault(phone.serial, "denied")
+    with pytest.raises(PhoneAnswerError, match="read SMS"):
+        phone.read_messages(MessageQuery(later, later, None))

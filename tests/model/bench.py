@@ -15,7 +15,7 @@ from device_drivers.errors import DriverError, SubmitRejectedError
 from host_controller.events import Bells
 from host_controller.fleet.enrolment import Arrival, save_arrival
 from host_controller.fleet.phone import Enrolled
-from host_controller.inbox.receive import Inbox
+from host_controller.inbox.reading import Inbox
 from host_controller.messaging.confirmation import Confirmation
 from host_controller.messaging.dispatcher import build_dispatcher
 from host_controller.messaging.expiry import Expiry
@@ -93,6 +93,7 @@ class FailingStore:
         self._failpoints = failpoints
         self.reading = self.store.reading
         self.close = self.store.close
+        self.refusals = self.store.refusals
 
     def write(self, work: Callable) -> object:
         self._failpoints.pass_one()
@@ -127,7 +128,7 @@ class Bench:
 
     def _open(self) -> None:
         self.store = FailingStore(self.database, self.failpoints)
-        self.inbox = Inbox(self.store, SETTINGS.messages.home_region, self.clock)
+        self.inbox = Inbox(self.store, SETTINGS, self.clock)
         self.bells = Bells()
         self.dispatcher = build_dispatcher(self.store.store, self.bells, Holds(self.store), SETTINGS, self.clock)
         self.services = Services(self.store, None, self.bells, SETTINGS, self.clock)

@@ -22,7 +22,7 @@ from host_controller.events import Bells
 from host_controller.fleet.joining import Joining
 from host_controller.fleet.phone import RackPhone
 from host_controller.fleet.rack import Rack, SeenPhone
-from host_controller.inbox.receive import Inbox
+from host_controller.inbox.reading import Inbox
 from host_controller.messaging.batches import BatchDraft
 from host_controller.messaging.dispatcher import build_dispatcher
 from host_controller.messaging.expiry import Expiry
@@ -133,7 +133,7 @@ class Day:
         self._lane_services = LaneServices(
             self.store,
             Joining(self.rack, self.store, self.settings, self.clock),
-            Inbox(self.store, self.settings.messages.home_region, self.clock),
+            Inbox(self.store, self.settings, self.clock),
             self.bells,
             self.dispatcher,
             self.settings,

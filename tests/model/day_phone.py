@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 
 from device_drivers.base import Enrolment, EnrolOptions, PhoneHealth, SendGuard, Sim, SimHealth, SubmitReceipt
@@ -65,9 +66,11 @@ class DayPhone(ModelPhone):
         radio = tuple(SimHealth(sim.slot_index, self.has_network, -80) for sim in self.sims)
         return replace(health, sims=radio, guard_dialog=self.has_dialog)
 
-    def submit(self, attempt_id: int, sim: Sim, msisdn: str, parts: Sequence[str]) -> SubmitReceipt:
+    def submit(
+        self, attempt_id: int, sim: Sim, msisdn: str, parts: Sequence[str], last_look=nullcontext
+    ) -> SubmitReceipt:
         self.fate = self.draw_fate()
-        return super().submit(attempt_id, sim, msisdn, parts)
+        return super().submit(attempt_id, sim, msisdn, parts, last_look)
 
     def _next_row_id(self) -> int:
         self._last_row_id += 1

@@ -141,7 +141,7 @@ class Promise(RuleBasedStateMachine):
     @rule(number=stoppers, trouble=troubles)
     def opt_out(self, number, trouble):
         with self._trouble(trouble):
-            self.bench.services.opt_out(number, "operator")
+            self.bench.services.consent.opt_out(number, "operator")
 
     @rule()
     def kill(self):
@@ -286,7 +286,7 @@ class Promise(RuleBasedStateMachine):
             content = self.refs[ref]
             return "any" if content is None else None if content == (number, text) else "ref_conflict"
         with self.bench.store.reading() as session:
-            return "opted_out" if opted_out(session, [number]) else None
+            return "opted_out" if opted_out(session, [(number, None)]) else None
 
     def _seconds_to_midnight(self) -> float:
         """Until a minute before it."""
@@ -300,7 +300,7 @@ class Promise(RuleBasedStateMachine):
             "nothing": None,
             "sweep": bench.sweep,
             "long_pause": lambda: (bench.clock.go_on(130), bench.sweep()),
-            "opt_out": lambda: bench.services.opt_out(lane.phone.asked_for or NUMBERS[2], "operator"),
+            "opt_out": lambda: bench.services.consent.opt_out(lane.phone.asked_for or NUMBERS[2], "operator"),
             "submit": lambda: self._submit(NUMBERS[0], TEXTS[0], None, 1),
         }[what]
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import select
 
-from host_controller.consent.opt_outs import add_opt_out
+from host_controller.consent.opt_outs import Origin, add_opt_out
 from host_controller.errors import ConfigError
 from host_controller.messaging.transitions import change_state
 from host_controller.rules.states import FailureCode, MessageState
@@ -72,7 +72,7 @@ def test_how_each_refusal_is_reported(code, word):
 
 
 def test_a_mailing_is_taken_over_in_order_and_its_ends_are_reported(served, sync, store):
-    store.write(lambda session: add_opt_out(session, PETR, source="test", actor="test", now=NOW))
+    store.write(lambda session: add_opt_out(session, PETR, Origin("test", "test"), now=NOW))
     served.odoo.add_mailing(
         [
             (ANNA, "one"),

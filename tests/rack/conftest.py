@@ -17,7 +17,7 @@ from host_controller.events import Bells
 from host_controller.fleet.care import PhoneCare
 from host_controller.fleet.joining import Joining
 from host_controller.fleet.rack import Rack, SeenPhone
-from host_controller.inbox.receive import Inbox
+from host_controller.inbox.reading import Inbox
 from host_controller.messaging.control import Control
 from host_controller.messaging.dispatcher import build_dispatcher
 from host_controller.messaging.holds import Holds
@@ -74,7 +74,7 @@ class TestRack:
         self.bells = Bells()
         self.finder = FakeFinder()
         self.rack = Rack(self.finder, lambda serial: self.finder.phones[serial], (), self.timings, self.bells)
-        self.inbox = Inbox(self.store, settings.messages.home_region, utc_now)
+        self.inbox = Inbox(self.store, settings, utc_now, self.bells.ring)
         self.holds = Holds(self.store)
         self.dispatcher = build_dispatcher(self.store, self.bells, self.holds, settings, utc_now)
         self.services = LaneServices(
@@ -104,9 +104,10 @@ class TestRack:
             lane.start()
 
     def submit(self, *drafts: tuple[str, str]) -> list[int]:
-        outcomes = submit(
-            self.store, self.settings.messages, [Draft(*draft) for draft in drafts], now=utc_now(), actor="test"
-        )
+        return self.submit_drafts(*(Draft(*draft) for draft in drafts))
+
+    def submit_drafts(self, *drafts: Draft) -> list[int]:
+        outcomes = submit(self.store, self.settings.messages, drafts, now=utc_now(), actor="test")
         assert all(isinstance(outcome, Accepted) for outcome in outcomes), outcomes
         self.bells.ring()
         return [outcome.message_id for outcome in outcomes]

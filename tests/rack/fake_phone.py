@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 from device_drivers.base import (
@@ -28,7 +29,13 @@ from device_drivers.base import (
     SubmitReceipt,
     Verdict,
 )
-from device_drivers.errors import LinkError, NotSubmittedError, SubmitOutcomeUnknownError, SubmitRejectedError
+from device_drivers.errors import (
+    LinkError,
+    NotSubmittedError,
+    PhoneAnswerError,
+    SubmitOutcomeUnknownError,
+    SubmitRejectedError,
+)
 from host_controller.fleet.joining import SIMULATED_MANUFACTURER
 
 
@@ -70,6 +77,11 @@ class FakePhone(PhoneDriver):
     begun: dict[int, tuple[int | None, int | None]] = field(default_factory=dict)
     radio_sent: dict[int, int] = field(default_factory=dict)
     before_submit: threading.Event | None = None
+    before_open: Callable[[str], None] | None = None
+    after_open: Callable[[str], None] | None = None
+    """Called with the number of each message that was claimed, before the phone is reached, and as it is."""
+    before_answer: Callable[[MessageQuery], None] | None = None
+    denied: bool = False
     lock: threading.RLock = field(default_factory=threading.RLock)
     _withdrawing: list[SentRow] = field(default_factory=list)
 
@@ -133,7 +145,9 @@ class FakePhone(PhoneDriver):
         self._check_link()
         return RadioAnswers(self.radio_sent.get(attempt_id, 0), 0)
 
-    def submit(self, attempt_id: int, sim: Sim, msisdn: str, parts: Sequence[str]) -> SubmitReceipt:
+    def submit(
+        self, attempt_id: int, sim: Sim, msisdn: str, parts: Sequence[str], last_look=nullcontext
+    ) -> SubmitReceipt:
         if self.before_submit is not None:
             self.before_submit.wait(10)
         with self.lock:
@@ -143,6 +157,11 @@ class FakePhone(PhoneDriver):
                 raise NotSubmittedError(self.serial, "the link was down")
             if fault == "cut":
                 raise SubmitOutcomeUnknownError(self.serial, "no answer")
+            if self.before_open is not None:
+                self.before_open(msisdn)
+            with last_look():
+                if self.after_open is not None:
+                    self.after_open(msisdn)
             if attempt_id in self.begun:
                 raise SubmitOutcomeUnknownError(self.serial, "begun before")
             self.begun[attempt_id] = clock_ms, sim.subscription_id
@@ -165,17 +184,23 @@ class FakePhone(PhoneDriver):
         self._check_link()
         with self.lock:
             self.reads += 1
+            if self.denied:
+                raise PhoneAnswerError(self.serial, "its messages can no longer be read")
             since_ms = query.sent_since_ms
             shown = [*self.sent_rows, *self._withdrawing]
             self._withdrawing.clear()
             sent = [] if since_ms is None else [row for row in shown if row.date_ms >= since_ms]
-            after = query.inbox_after_row_id
+            after, page = query.inbox_after_row_id, query.inbox_page_after_row_id
             inbox = [
                 row
-                for row in self.inbox_rows
-                if row.date_ms >= query.inbox_since_ms or (after is not None and row.row_id > after)
+                for row in sorted(self.inbox_rows, key=lambda row: row.row_id)
+                if (row.date_ms >= query.inbox_since_ms or (after is not None and row.row_id > after))
+                and (page is None or row.row_id > page)
             ]
-            return MessageRows(self.read_clock_ms(), tuple(sent), tuple(inbox))
+            if self.before_answer is not None:
+                self.before_answer(query)
+            page_rows = tuple(inbox[: query.inbox_limit])
+            return MessageRows(self.read_clock_ms(), tuple(sent), page_rows, len(inbox) >= query.inbox_limit)
 
     def write_row(self, msisdn: str, text: str, *, subscription_id: int | None = None) -> None:
         """The phone writes a row late, by default for a message of its first SIM."""
@@ -183,11 +208,24 @@ class FakePhone(PhoneDriver):
             sub_id = subscription_id or self.sims[0].subscription_id
             self.sent_rows.append(SentRow(self._next_id(), self.read_clock_ms(), sub_id, msisdn, text))
 
-    def receive(self, sender: str, body: str, *, row_id: int | None = None, date_ms: int | None = None) -> None:
+    def receive(
+        self,
+        sender: str,
+        body: str,
+        *,
+        row_id: int | None = None,
+        date_ms: int | None = None,
+        sent_at_ms: int | None = None,
+    ) -> None:
         with self.lock:
             now_ms = self.read_clock_ms()
             row = InboxRow(
-                row_id or self._next_id(), date_ms or now_ms, now_ms, self.sims[0].subscription_id, sender, body
+                row_id or self._next_id(),
+                date_ms or now_ms,
+                sent_at_ms or now_ms,
+                self.sims[0].subscription_id,
+                sender,
+                body,
             )
             self.inbox_rows.append(row)
 

@@ -70,7 +70,7 @@ def test_parts_count_as_the_phone_cuts_them(rack, fake_phone):
 def test_a_number_that_opts_out_after_its_message_was_queued(make_rack, fake_phone):
     rack = make_rack()
     rack.submit((ANNA, "Ahoj"), (BORIS, "Ahoj"))
-    Services(rack.store, rack.rack, rack.bells, rack.settings, utc_now).opt_out(ANNA, "test")
+    Services(rack.store, rack.rack, rack.bells, rack.settings, utc_now).consent.opt_out(ANNA, "test")
     phone = fake_phone(sims=ONE_SIM)
     rack.plug_in(phone)
     assert rack.wait_settled() == [MessageState.CANCELLED, MessageState.SENT]

@@ -24,10 +24,10 @@ def test_a_message_that_no_phone_ever_gets_over_holds_up_nobody(make_rack, fake_
     phone = fake_phone()
     poisoned = phone.submit
 
-    def submit(attempt_id, sim, msisdn, parts):
+    def submit(attempt_id, sim, msisdn, parts, last_look):
         if msisdn == ANNA:
             raise RuntimeError("a bug that this message wakes")
-        return poisoned(attempt_id, sim, msisdn, parts)
+        return poisoned(attempt_id, sim, msisdn, parts, last_look)
 
     phone.submit = submit
     rack.plug_in(phone)

@@ -17,6 +17,7 @@ from host_controller.settings import Settings
 ROOT = Path(__file__).parents[2]
 # Around these commits nothing is handed to a phone; `store.before` and `store.after` stand around every commit.
 _BESIDE_A_SEND = {
+    "consent_care.py",
     "batch_changes.py",
     "control.py",
     "expiry.py",

@@ -6,7 +6,7 @@ import pytest
 
 from host_controller.errors import InvalidMsisdnError
 from host_controller.rules.destinations import destination_refusal
-from host_controller.text.msisdn import Msisdn, parse_msisdn
+from host_controller.text.msisdn import Msisdn, parse_msisdn, parse_sender
 
 
 @pytest.mark.parametrize("raw", ["+420777123456", "777 123 456", "00420 777 123 456", "(777) 123-456", "777123456"])
@@ -55,3 +55,23 @@ def test_destinations(e164, reason):
 
 def test_allowed_countries():
     assert destination_refusal(Msisdn("+421905123456"), ("CZ", "SK")) is None
+
+
+@pytest.mark.parametrize(
+    ("raw", "e164"),
+    [
+        ("777 123 456", "+420777123456"),
+        ("+420777123456", "+420777123456"),
+        ("+420999888777", "+420999888777"),  # in no numbering plan that we know
+        ("999", None),
+        ("90706", None),
+        ("Vodafone", None),
+        ("T-Mobile", None),
+        ("1800FLOWERS", None),
+        ("+1", None),
+        ("٧٧٧١٢٣٤٥٦", None),
+    ],
+)
+def test_who_has_written(raw, e164):
+    sender = parse_sender(raw, "CZ")
+    assert (sender.e164 if sender else None) == e164

@@ -1,0 +1,55 @@
+"""The one message that a STOP may be answered with. Not to what answers by itself: one a day for each number."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from host_controller.messaging.transitions import note_accepted
+from host_controller.rules.classes import MessageClass
+from host_controller.rules.states import MessageState
+from host_controller.store.bulk import insert_rows, next_ids
+from host_controller.store.models import InboundRecord, MessageRecord
+from host_controller.text.parts import count_parts
+
+# Who asked is told at once or not at all: the rules of the United States know five minutes.
+_WORTH_ANSWERING = timedelta(minutes=5)
+_NOT_AGAIN_WITHIN = timedelta(days=1)
+_UID_BITS = 62
+
+
+def answer_stop(session: Session, record: InboundRecord, number: str, text: str, now: datetime) -> int | None:
+    """Queue the answer to a STOP that has just been obeyed, from the SIM that it came to; give its id.
+
+    None where it came too long ago, or where the number had an answer within the last day.
+    """
+    if now - record.received_at > _WORTH_ANSWERING:
+        return None
+    query = select(MessageRecord.id).where(
+        MessageRecord.msisdn == number,
+        MessageRecord.answers_stop.is_(True),
+        MessageRecord.created_at > now - _NOT_AGAIN_WITHIN,
+    )
+    if session.scalar(query.limit(1)) is not None:
+        return None
+    (message_id,) = next_ids(session, MessageRecord, 1)
+    row = {
+        "id": message_id,
+        "uid": secrets.randbits(_UID_BITS),
+        "msisdn": number,
+        "text": text,
+        "part_count": count_parts(text),
+        "state": MessageState.QUEUED,
+        "message_class": MessageClass.TRANSACTIONAL,
+        "only_sim_id": record.sim_id,
+        "answers_stop": True,
+        "expires_at": now + _WORTH_ANSWERING,
+        "created_at": now,
+        "changed_at": now,
+    }
+    insert_rows(session, MessageRecord, [row])
+    note_accepted(session, [message_id], now=now, actor=f"inbound {record.id}")
+    return message_id

@@ -1,0 +1,85 @@
+"""`smsrack optouts` and `smsrack inbox`: lists in and out, words, policy."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+ANNA, PETR, EVA = "+420777123456", "+420603111222", "+420605333444"
+
+
+@pytest.fixture
+def run(smsrack):
+    """Give a command's output, and its error where it has one."""
+
+    def call(*words: str, exit_code: int = 0) -> str:
+        result = smsrack(*words)
+        assert result.exit_code == exit_code, result.output
+        return result.output + str(result.exception or "")
+
+    return call
+
+
+def test_a_list_goes_out_and_comes_in_again(run, tmp_path):
+    run("optouts", "add", ANNA, "--note", '=HYPERLINK("x")')
+    run("optouts", "add", PETR, "--brand", "Alfa")
+    run("optouts", "add", EVA)
+    run("optouts", "lift", EVA, "--reason", "a mistake")
+    table = tmp_path / "optouts.csv"
+    run("optouts", "export", "-o", str(table))
+    lines = table.read_text("utf-8").splitlines()
+    assert len(lines) == 3
+    assert EVA not in table.read_text("utf-8")
+    assert any("'=HYPERLINK" in line for line in lines)
+    for number in (ANNA, PETR):
+        run("optouts", "lift", number, "--reason", "to be imported")
+    assert "2 added, 0 known" in run("optouts", "import", str(table))
+    assert "0 added, 2 known" in run("optouts", "import", str(table))
+    shown = json.loads(run("optouts", "show", ANNA, "--json"))["optouts"]
+    assert [(row["source"], row["note"]) for row in shown] == [
+        ("import", '=HYPERLINK("x")'),
+        ("operator", '=HYPERLINK("x")'),
+    ]
+
+
+def test_a_bad_number_keeps_none_of_the_others_out(run, tmp_path):
+    table = tmp_path / "list.csv"
+    table.write_text(f"number,since\n{ANNA},2026-01-02T03:04:05+01:00\n12,\n{PETR},\n", "utf-8")
+    output = run("optouts", "import", str(table), exit_code=3)
+    assert "2 added" in output
+    assert "row 2" in output
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("numbers\n777123456\n", "number"),
+        ("number\n777123456,x\n", "line 2"),
+        ("number,lifted_at\n777123456,2026-01-01\n", "lifted"),
+    ],
+    ids=["no number", "fields", "lifted ones"],
+)
+def test_a_file_that_is_not_such_a_list_is_refused(run, tmp_path, text, words):
+    table = tmp_path / "list.csv"
+    table.write_text(text, "utf-8")
+    assert words in run("optouts", "import", str(table), exit_code=1)
+
+
+def test_words_are_added_taken_out_tried_and_undone(run):
+    assert "none" in run("inbox", "words", "try", "zhasni")
+    run("inbox", "words", "add", "stop", "Zhasni")
+    run("inbox", "words", "drop", "soft", "konec")
+    assert "certain (alone: zhasni)" in run("inbox", "words", "try", "zhasni")
+    assert "none" in run("inbox", "words", "try", "KONEC")
+    assert "zhasni" in run("inbox", "words")
+    run("inbox", "words", "undo", "1")
+    assert "none" in run("inbox", "words", "try", "zhasni")
+    assert "already" in run("inbox", "words", "add", "stop", "STOP", exit_code=1)
+
+
+def test_the_policy_is_shown_and_changed(run):
+    assert "forward: known\nanswer: none\nbars: all\n" in run("inbox", "policy")
+    changed = run("inbox", "policy", "--forward", "stop", "--answer", "Odhlaseno.", "--bars", "marketing")
+    assert "forward: stop\nanswer: Odhlaseno.\nbars: marketing\n" in changed
+    assert "answer: none" in run("inbox", "policy", "--answer", "none")

