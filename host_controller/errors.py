@@ -200,6 +200,24 @@ class IllegalTransitionError(ControllerError):
     code = "illegal_transition"
 
 
+class InvalidRemotePhoneError(ControllerError):
+    """A remote phone cannot be as somebody wants it."""
+
+    code = "invalid_remote_phone"
+
+
+class RemotePhoneConflictError(ControllerError):
+    """A name or a number is in use already."""
+
+    code = "remote_phone_conflict"
+
+
+class UnknownKeyError(ControllerError):
+    """There is no such device key."""
+
+    code = "unknown_key"
+
+
 class InvalidFilterError(ControllerError):
     """A recipient filter cannot be read."""
 

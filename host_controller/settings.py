@@ -12,6 +12,7 @@ import tomllib
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
@@ -36,8 +37,21 @@ MAX_PARTS = 10
 _MOST_RESERVED_PERCENT = 99
 
 
+def _is_loopback(host: str) -> bool:
+    return host == "localhost" or ipaddress.ip_address(host).is_loopback
+
+
+def _https_url(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme != "https" or not parts.hostname or parts.username or parts.query or parts.fragment:
+        raise ValueError(
+            "must be like https://sms.example.com: the app turns http:// into https://, so a phone could not reach it"
+        )
+    return url.rstrip("/")
+
+
 def _loopback(host: str) -> str:
-    if host != "localhost" and not ipaddress.ip_address(host).is_loopback:
+    if not _is_loopback(host):
         raise ValueError("must be a loopback address: the site has no login; reach it through an SSH tunnel")
     return host
 
@@ -72,6 +86,38 @@ class WebSettings(Section):
     port: Port = 8765
     allowed_hosts: tuple[str, ...] = ("127.0.0.1", "localhost")
     """Names that a browser may use for the site; any other Host header is refused."""
+
+
+class GatewaySettings(Section):
+    """The API of the SMS Gateway, for phones that run its app; without a port it is not served."""
+
+    port: Port | None = None
+    host: str = "127.0.0.1"
+    """Where it listens. Beyond loopback it wants a word on TLS: `proxy_hops`, or `plain_http`."""
+    public_url: Annotated[str, AfterValidator(_https_url)] | None = None
+    """How phones reach it, like https://sms.example.com: what a pairing code says."""
+    proxy_hops: Annotated[int, Field(ge=0, le=5)] = 0
+    """How many reverse proxies of yours stand before it, whose X-Forwarded headers may be believed."""
+    plain_http: bool = False
+    """True serves beyond loopback without TLS: whoever listens on that network reads every key and message."""
+    body_keys: bool = False
+    """True also takes a key from the JSON body, as the SMS Gateway did; it may end up in logs of others then."""
+    wrong_keys_per_minute: Annotated[int, Field(ge=1, le=10_000)] = 10
+    """After so many from one address it is answered 429."""
+    max_body_mb: Annotated[float, Field(gt=0, le=100)] = 10.0
+    allowed_hosts: tuple[str, ...] = ("127.0.0.1", "localhost")
+    """Names that a Host header may hold, beside that of `public_url`."""
+    cors_origins: tuple[str, ...] = ()
+    """Sites whose scripts may call it; by default none."""
+
+    @model_validator(mode="after")
+    def _check_exposure(self) -> GatewaySettings:
+        if not _is_loopback(self.host) and not self.proxy_hops and not self.plain_http:
+            raise ValueError(
+                "would be served beyond loopback without TLS; set gateway.proxy_hops to the number of your reverse"
+                " proxies, or gateway.plain_http = true where nobody else is on that network"
+            )
+        return self
 
 
 class AdbSettings(Section):
@@ -227,6 +273,7 @@ class Settings(Section):
     timings_scale: Annotated[float, Field(gt=0, le=1)] = 1.0
     """Shortens every wait, for simulated phones only: a real phone is refused unless this is 1."""
     web: WebSettings = WebSettings()
+    gateway: GatewaySettings = GatewaySettings()
     adb: AdbSettings = AdbSettings()
     messages: MessageSettings = MessageSettings()
     inbox: InboxSettings = InboxSettings()

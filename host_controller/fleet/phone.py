@@ -77,6 +77,8 @@ class RackSim:
     jitter_percent: int = 0
     zone: str | None = None
     """Whose midnight starts its day; None for the rack's."""
+    self_paced: bool = False
+    """Whether its phone keeps the pace by itself, as a remote one does."""
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,7 @@ def limits_of(sim: RackSim, guard: SendGuard, settings: Settings) -> SimLimits:
         month_reset_day=sim.month_reset_day,
         jitter_percent=sim.jitter_percent,
         reserve=Reserve(reserve.otp_percent, reserve.transactional_percent),
+        self_paced=sim.self_paced,
     )
 
 

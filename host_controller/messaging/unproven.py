@@ -126,9 +126,16 @@ def future_attempts(session: Session, now: datetime) -> Sequence[int]:
 
 
 def overdue_attempts(session: Session, before: datetime) -> Sequence[int]:
-    """Give the ids of open attempts whose intent is older than `before`, on any phone, present or not."""
+    """Give the ids of open attempts whose intent is older than `before`, on any phone, present or not.
+
+    What is leased to a remote phone has a time of its own.
+    """
     return session.scalars(
-        select(AttemptRecord.id).where(AttemptRecord.state.in_(OPEN_ATTEMPTS), AttemptRecord.intent_at < before)
+        select(AttemptRecord.id).where(
+            AttemptRecord.state.in_(OPEN_ATTEMPTS),
+            AttemptRecord.intent_at < before,
+            AttemptRecord.lease_until.is_(None),
+        )
     ).all()
 
 

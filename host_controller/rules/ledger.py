@@ -259,6 +259,8 @@ def most_parts(limits: SimLimits, message_class: MessageClass) -> int | None:
 
 def pause_after(limits: SimLimits, parts: int, at: datetime, seed: int) -> timedelta:
     """How long a SIM rests after a message; what chance adds is the same for the same message and seed."""
+    if limits.self_paced:
+        return timedelta()
     pause_us = -(-parts * _MINUTE_US // limits.parts_per_minute)
     if limits.jitter_percent:
         chance = zlib.crc32(f"{seed} {at.isoformat()}".encode()) / 0xFFFFFFFF

@@ -86,6 +86,8 @@ class SimLimits:
     jitter_percent: int = 0
     """By how much at most a pause between two messages is lengthened, at random."""
     reserve: Reserve = NO_RESERVE
+    self_paced: bool = False
+    """Whether the phone itself keeps the pace of what it was handed: then nothing waits for it here."""
 
     @property
     def lasting_parts_per_minute(self) -> float:

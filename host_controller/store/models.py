@@ -87,9 +87,48 @@ class PhoneRecord(Base):
     inbox_seen_id: Mapped[int | None]
     recipient_filter: Mapped[str | None]
     sims: Mapped[list[SimRecord]] = relationship(back_populates="phone", order_by="SimRecord.slot_index")
+    remote: Mapped[RemotePhoneRecord | None] = relationship(back_populates="phone")
     checks: Mapped[list[PhoneCheckRecord]] = relationship(
         order_by="PhoneCheckRecord.id", cascade="all, delete-orphan", passive_deletes=True
     )
+
+
+class RemotePhoneRecord(Base):
+    """What makes a phone a remote one: it runs the SMS Gateway app, which fetches messages and reports on them."""
+
+    __tablename__ = "remote_phone"
+
+    phone_id: Mapped[int] = mapped_column(ForeignKey("phone.id"), primary_key=True)
+    heartbeat_limit_minutes: Mapped[int] = mapped_column(default=5)
+    reissues: Mapped[bool] = mapped_column(default=False)
+    heartbeat_at: Mapped[datetime | None]
+    reconciled_at: Mapped[datetime | None]
+    battery_percent: Mapped[int | None]
+    signal_dbm: Mapped[int | None]
+    unsynced_count: Mapped[int] = mapped_column(default=0)
+    phone: Mapped[PhoneRecord] = relationship(back_populates="remote")
+
+
+class DeviceKeyRecord(Base):
+    """A key by which a remote phone says who it is. The key itself is nowhere: only its hash."""
+
+    __tablename__ = "device_key"
+    __table_args__ = (Index("ix_device_key_phone_id", "phone_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    phone_id: Mapped[int] = mapped_column(ForeignKey("phone.id"))
+    label: Mapped[str] = mapped_column(String(64), default="")
+    prefix: Mapped[str] = mapped_column(String(8))
+    digest: Mapped[str] = mapped_column(String(64), unique=True)
+    calls_per_minute: Mapped[int]
+    parts_per_day: Mapped[int | None]
+    created_at: Mapped[datetime]
+    created_by: Mapped[str] = mapped_column(String(160))
+    expires_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+    revoked_by: Mapped[str | None] = mapped_column(String(160))
+    used_at: Mapped[datetime | None]
+    phone: Mapped[PhoneRecord] = relationship()
 
 
 class SimRecord(Base):
@@ -305,6 +344,7 @@ class AttemptRecord(Base):
     boot_id: Mapped[str | None] = mapped_column(String(36))
     host: Mapped[str | None] = mapped_column(String(255))
     epoch: Mapped[int | None]
+    lease_until: Mapped[datetime | None]
     settled_at: Mapped[datetime | None]
     evidence: Mapped[str | None] = mapped_column(String(16))
     sent_row_id: Mapped[int | None]
