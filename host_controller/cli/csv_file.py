@@ -119,6 +119,14 @@ def read_table(path: Path, *, required: tuple[str, ...], known: tuple[str, ...])
     return [dict(zip(heading, fields, strict=True)) for _, fields in rows]
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write a file that was asked for. Raises ConfigError."""
+    try:
+        path.write_text(text, "utf-8")
+    except OSError as error:
+        raise ConfigError(f"cannot write {path}: {error.strerror}") from error
+
+
 def safe_cell(text: str) -> str:
     """Give a cell that no spreadsheet takes for a formula."""
     return f"'{text}" if text.startswith(_FORMULA_STARTS) else text

@@ -12,7 +12,7 @@ from urllib.parse import quote
 import click
 
 from host_controller.cli.api_options import api_command, api_options, call_with_api, console, show_json
-from host_controller.cli.csv_file import plain_cell, read_table, safe_cell
+from host_controller.cli.csv_file import plain_cell, read_table, safe_cell, write_text
 from host_controller.cli.lists import make_table
 from host_controller.client import ApiClient
 from host_controller.errors import ConfigError
@@ -102,7 +102,7 @@ def export(api: ApiClient, as_json: bool, output: Path | None, lifted: bool) -> 
     if output is None:
         click.echo(text.getvalue(), nl=False)
     else:
-        output.write_text(text.getvalue(), "utf-8")
+        write_text(output, text.getvalue())
         click.echo(f"{len(answer['optouts'])} opt-outs written to {output}", err=True)
 
 

@@ -51,6 +51,20 @@ def test_a_bad_number_keeps_none_of_the_others_out(run, tmp_path):
     assert "row 2" in output
 
 
+def test_no_bad_line_keeps_the_others_out(run, tmp_path):
+    table = tmp_path / "list.csv"
+    lines = [f"{ANNA},,", f"{PETR},,2024-01-01", f"{PETR},{'n' * 501},", f"{'1' * 65},,", f"{EVA},,"]
+    table.write_text("number,note,since\n" + "\n".join(lines) + "\n", "utf-8")
+    output = run("optouts", "import", str(table), exit_code=3)
+    assert "2 added" in output
+    assert [line[:6] for line in output.splitlines() if line.startswith("row")] == ["row 2:", "row 3:", "row 4:"]
+    assert "with its zone" in output
+
+
+def test_a_file_that_cannot_be_written_is_an_error_that_says_so(run, tmp_path):
+    assert "cannot write" in run("optouts", "export", "-o", str(tmp_path / "none" / "x.csv"), exit_code=1)
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
