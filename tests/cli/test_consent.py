@@ -61,6 +61,15 @@ def test_no_bad_line_keeps_the_others_out(run, tmp_path):
     assert "with its zone" in output
 
 
+@pytest.mark.parametrize("delimiter", [";", "\t"])
+def test_a_list_may_come_from_a_spreadsheet_of_any_country(run, tmp_path, delimiter):
+    table = tmp_path / "list.csv"
+    rows = (("number", "note"), (ANNA, "on the phone, today"), ("603 111 222", ""))
+    table.write_bytes(b"\xef\xbb\xbf" + "\r\n".join(map(delimiter.join, rows)).encode() + b"\r\n")
+    assert "2 added" in run("optouts", "import", str(table))
+    assert json.loads(run("optouts", "show", ANNA, "--json"))["optouts"][0]["note"] == "on the phone, today"
+
+
 def test_a_file_that_cannot_be_written_is_an_error_that_says_so(run, tmp_path):
     assert "cannot write" in run("optouts", "export", "-o", str(tmp_path / "none" / "x.csv"), exit_code=1)
 
@@ -68,11 +77,12 @@ def test_a_file_that_cannot_be_written_is_an_error_that_says_so(run, tmp_path):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("numbers\n777123456\n", "number"),
+        ("numbers\n777123456\n", "did you mean 'number'"),
+        ("777123456\n603111222\n", "first line must be"),
         ("number\n777123456,x\n", "line 2"),
         ("number,lifted_at\n777123456,2026-01-01\n", "lifted"),
     ],
-    ids=["no number", "fields", "lifted ones"],
+    ids=["no number", "no heading", "fields", "lifted ones"],
 )
 def test_a_file_that_is_not_such_a_list_is_refused(run, tmp_path, text, words):
     table = tmp_path / "list.csv"
