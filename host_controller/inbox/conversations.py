@@ -6,6 +6,7 @@ told, the sender as it stands.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,6 +20,8 @@ from host_controller.store.models import InboundRecord, MessageRecord
 
 _PEER = func.coalesce(InboundRecord.msisdn, InboundRecord.sender)
 _ESCAPE = "\\"
+# Part of a number as people write it, or as they dial it.
+_NUMBER = re.compile(r"(?:\+|00)?([0-9 ()./-]*[0-9][0-9 ()./-]*)", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -132,18 +135,25 @@ def _is_from(peer: str) -> ColumnElement[bool]:
 
 
 def _peers_with(search: str) -> ColumnElement[str]:
-    pattern = "%" + "".join(_ESCAPE + c if c in "%_" + _ESCAPE else c for c in search) + "%"
+    pattern = _pattern(search)
+    number = _NUMBER.fullmatch(search)
+    in_number = _pattern(re.sub("[^0-9]", "", number[1])) if number else pattern
     outgoing = select(MessageRecord.id).where(
         MessageRecord.msisdn == InboundRecord.msisdn, MessageRecord.text.ilike(pattern, escape=_ESCAPE)
     )
     found = select(_PEER).where(
         or_(
             _PEER.ilike(pattern, escape=_ESCAPE),
+            _PEER.ilike(in_number, escape=_ESCAPE),
             InboundRecord.text.ilike(pattern, escape=_ESCAPE),
             outgoing.exists(),
         )
     )
     return found.scalar_subquery()
+
+
+def _pattern(text: str) -> str:
+    return "%" + "".join(_ESCAPE + c if c in "%_" + _ESCAPE else c for c in text) + "%"
 
 
 def _inbound(session: Session, peer: str, before: datetime | None, limit: int) -> Sequence[Said]:
