@@ -52,7 +52,7 @@ def add_conversation_pages(pages: Blueprint, services: Services) -> None:
 
     @pages.get("/conversation")
     def conversation() -> str:
-        peer = request.args.get("peer", "")
+        peer = services.peer(request.args.get("peer", ""))
         with services.store.reading() as session:
             try:
                 said = read_conversation(session, peer, limit=_MOST_SHOWN)

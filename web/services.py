@@ -29,6 +29,7 @@ from host_controller.rules.ramp import NO_RAMP, Ramp
 from host_controller.scheduler import JobView
 from host_controller.settings import Settings
 from host_controller.store.store import Store
+from host_controller.text.msisdn import parse_sender
 from web.outlook import Forecast
 from web.sim_cards import SpentOnRecord
 
@@ -161,6 +162,11 @@ class Services:
         if isinstance(outcome, Accepted):
             self.mark_read(peer, last_id)
         return outcome
+
+    def peer(self, name: str) -> str:
+        """Give whom a conversation is with as it is kept: a number in E.164, however it is written; else the name."""
+        number = parse_sender(name, self.settings.messages.home_region)
+        return number.e164 if number else name
 
     def mark_read(self, peer: str, up_to_id: int) -> int:
         """Note that a person has read a conversation up to an inbound message; give how many were new."""
