@@ -17,7 +17,7 @@ from web.views import as_json
 _ACTOR = "cli"
 _LONGEST_LIST = 1000
 _STATUS = {OptedOutError.code: 451, RefConflictError.code: 409}
-_Peer = Annotated[str, Field(min_length=1, max_length=255)]
+_Peer = Annotated[str, Field(max_length=255)]
 
 
 class ConversationsQuery(BaseModel):

@@ -52,6 +52,8 @@ class Said:
     phone: str | None
     sim_slot: int | None
     is_unread: bool
+    decision: str | None = None
+    """What a person said of an inbound one that may be a STOP."""
 
 
 def list_conversations(
@@ -171,6 +173,7 @@ def _inbound(session: Session, peer: str, before: datetime | None, limit: int) -
             phone=record.phone.adb_serial,
             sim_slot=record.sim.slot_index if record.sim else None,
             is_unread=record.read_at is None,
+            decision=record.decision,
         )
         for record in session.scalars(query.limit(limit))
     ]

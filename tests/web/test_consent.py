@@ -21,9 +21,10 @@ def receive(services):
     inbound = InboundStore(services.store, services.settings, services.clock)
     counter = iter(range(1, 1000))
 
-    def take(sender: str, text: str) -> None:
+    def take(sender: str, text: str, ms_ago: int = 0) -> None:
         n = next(counter)
-        inbound.take(1, [InboxRow(n, NOW_MS + n, NOW_MS + n, 11, sender, text)], NOW_MS + n)
+        at_ms = NOW_MS + n - ms_ago
+        inbound.take(1, [InboxRow(n, at_ms, at_ms, 11, sender, text)], NOW_MS + n)
 
     return take
 

@@ -128,3 +128,54 @@ def test_the_pages_show_it_and_escape_what_strangers_write(site, api, receive, p
     assert site.get("/conversation?peer=nobody", base_url=BASE).status_code == 404
     assert site.post("/conversation/reply", data={"peer": ANNA, "text": "x"}, base_url=BASE).status_code in (302, 400)
     assert len(messages(api, ANNA)) == 3
+
+
+def test_an_answer_that_is_refused_stays_in_the_form(receive, post):
+    receive(ANNA, "Kdy?")
+    shown = post("/conversation/reply", ANNA, text="ž" * 1000)
+    assert shown.status_code == 200
+    assert "shorten it" in shown.text
+    assert "ž" * 1000 in shown.text
+
+
+def test_older_messages_are_one_click_away(site, receive):
+    for n in range(101):
+        receive(ANNA, f"zpráva {n}", ms_ago=1000 - n)
+    newest = site.get("/conversation", query_string={"peer": ANNA}, base_url=BASE).text
+    assert "<bdi>zpráva 0</bdi>" not in newest
+    older = re.search(r'href="([^"]+)">Older ones', newest)[1].replace("&amp;", "&")
+    shown = site.get(older, base_url=BASE).text
+    assert "<bdi>zpráva 0</bdi>" in shown
+    assert "Older ones" not in shown
+    assert site.get("/conversation?peer=x&before=soon", base_url=BASE).status_code == 400
+
+
+@pytest.mark.parametrize("sender", ["Banka", ""])
+def test_a_name_has_no_form_for_an_answer(api, site, receive, sender):
+    receive(sender, "kód")
+    assert messages(api, sender)[0]["text"] == "kód"
+    assert ">Banka<" in (listed := site.get("/conversations", base_url=BASE).text) or ">no sender<" in listed
+    shown = site.get("/conversation", query_string={"peer": sender}, base_url=BASE).text
+    assert "cannot be answered" in shown
+    assert "Mark as read" in shown
+    assert "<textarea" not in shown
+
+
+def test_a_decided_stop_is_shown_as_decided(api, site, receive):
+    receive(ANNA, "Na zastávce STOP počkám")
+    pages = ("/", f"/conversation?peer={ANNA.replace('+', '%2B')}")
+    assert all(
+        words in site.get(page, base_url=BASE).text
+        for page, words in zip(pages, ("STOP?", "may be a STOP"), strict=True)
+    )
+    assert api.post(f"{API}/inbox/1/decision", json={"as": "nothing"}).status_code == 200
+    assert "STOP?" not in site.get(pages[0], base_url=BASE).text
+    assert "decided: not a STOP" in site.get(pages[1], base_url=BASE).text
+    assert messages(api, ANNA)[0]["decision"] == "nothing"
+
+
+def test_what_came_in_leads_to_its_conversation(site, receive):
+    receive("777 123 456", "Na zastávce STOP počkám")
+    for page in ("/", "/consent"):
+        link = re.search(r'href="(/conversation\?peer=[^"]+)"', site.get(page, base_url=BASE).text)[1]
+        assert "počkám" in site.get(link, base_url=BASE).text
