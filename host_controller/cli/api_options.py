@@ -17,6 +17,7 @@ from host_controller.settings import load_settings
 
 # Wide enough for the widest table.
 _PIPE_COLUMNS = 220
+_LEAST_COLUMNS = 130
 _PATH = click.Path(path_type=Path)
 _OPTIONS = (
     click.option("--config", type=_PATH, help="The daemon's settings file, if it has one."),
@@ -62,7 +63,10 @@ def show_json(value: dict[str, Any]) -> None:
 
 def console() -> Console:
     """Where tables go; markup in message texts stays text, and a pipe gets lines that are not wrapped."""
-    return Console(markup=False, highlight=False, width=None if sys.stdout.isatty() else _PIPE_COLUMNS)
+    chosen = Console(markup=False, highlight=False, width=None if sys.stdout.isatty() else _PIPE_COLUMNS)
+    # Rather wrapped by the terminal than without what is in the last columns.
+    chosen.width = max(chosen.width, _LEAST_COLUMNS)
+    return chosen
 
 
 def note_offline(api: ApiClient) -> None:
