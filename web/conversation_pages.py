@@ -12,7 +12,7 @@ from wtforms.validators import InputRequired, Length
 
 from host_controller import __version__
 from host_controller.errors import ControllerError
-from host_controller.inbox.conversations import list_conversations, read_conversation
+from host_controller.inbox.conversations import count_unread, list_conversations, read_conversation
 from host_controller.messaging.submit import Rejected
 from host_controller.store import inbound_queries
 from web.services import Services
@@ -50,12 +50,14 @@ def add_conversation_pages(pages: Blueprint, services: Services) -> None:
         before = request.args.get("before", type=int)
         with services.store.reading() as session:
             found = list_conversations(session, search=search or None, unread=unread, before=before, limit=_MOST_SHOWN)
+            unread_count = count_unread(session)
         return render_template(
             "conversations.html",
             version=__version__,
             conversations=found,
             search=search,
             unread=unread,
+            unread_count=unread_count,
             has_more=len(found) == _MOST_SHOWN,
         )
 

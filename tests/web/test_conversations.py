@@ -117,6 +117,7 @@ def test_the_pages_show_it_and_escape_what_strangers_write(site, api, receive, p
     listed = site.get("/conversations", base_url=BASE).text
     assert "&lt;script&gt;" in listed
     assert "<b>1</b>" in listed
+    assert "Conversations: 1 not read" in listed
     assert post("/conversation/reply", ANNA, text="Nerozumím").status_code == 302
     shown = site.get("/conversation", query_string={"peer": ANNA}, base_url=BASE).text
     assert "Nerozumím" in shown
