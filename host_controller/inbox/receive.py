@@ -125,9 +125,9 @@ class InboundStore:
                 row_id=row.row_id,
                 row_date_ms=row.date_ms,
                 body_sha256=one.digest,
-                sender=row.sender,
+                sender=_storable(row.sender),
                 msisdn=one.msisdn.e164 if one.msisdn else None,
-                text=row.body,
+                text=_storable(row.body),
                 received_at=_received_at(row, phone_clock_ms, now),
                 sent_at=_at(row.sent_at_ms),
                 stored_at=now,
@@ -204,6 +204,11 @@ def _keys(keyed: Sequence[tuple[InboxRow, str]]) -> set[tuple[int, int, str]]:
 
 def _digest(row: InboxRow) -> str:
     return hashlib.sha256(f"{row.sender}\0{row.body}".encode()).hexdigest()
+
+
+def _storable(text: str) -> str:
+    """Give a text as PostgreSQL can hold it, too: a row that cannot be stored would hide all that come after it."""
+    return text.replace("\0", "\ufffd")
 
 
 def _sim_id(row: InboxRow, sims: Sequence[SimRecord]) -> int | None:

@@ -144,3 +144,12 @@ def test_what_was_taken_in_once_is_not_taken_in_again(store, receive):
     assert receive(*texts) == 0
     with store.reading() as session:
         assert len(inbound_queries.list_inbound(session)) == 2
+
+
+def test_a_text_that_the_database_cannot_hold_keeps_back_none_of_its_page(store, receive):
+    assert receive((ANNA, "a\0b"), ("Ba\0nka", "Ano"), (PETR, "STOP"), ("+420605333444", "S\0TOP")) == 4
+    assert receive((ANNA, "a\0b"), ("Ba\0nka", "Ano"), (PETR, "STOP"), ("+420605333444", "S\0TOP")) == 0
+    assert refused(store, (PETR, None), ("+420605333444", None)) == {(PETR, None), ("+420605333444", None)}
+    with store.reading() as session:
+        views = inbound_queries.list_inbound(session)
+    assert [(view.sender, view.text) for view in reversed(views)][:2] == [(ANNA, "a\ufffdb"), ("Ba\ufffdnka", "Ano")]
