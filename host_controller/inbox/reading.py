@@ -7,6 +7,7 @@ grow while it exists, so whatever came since has a greater one.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -44,6 +45,10 @@ class Position:
     def query(self, from_row_id: int | None) -> MessageQuery:
         """Ask for what is new by date, and for everything from a row on."""
         return MessageQuery(None, self.date_ms, None if from_row_id is None else from_row_id - 1)
+
+    def is_ahead_of(self, phone_clock_ms: int) -> bool:
+        """Tell whether the clock was set back before the first row was read: nothing that comes would be new."""
+        return self.row_id is None and phone_clock_ms < self.date_ms
 
 
 @dataclass(frozen=True)
@@ -107,9 +112,13 @@ class Inbox:
         position = self._position(phone_id)
         reading = _Reading(seen_id=position.seen_id)
         floor = position.row_id
+        if floor is not None:
+            self._spare_the_oldest(phone_id, reading)
         self._take_pages(phone_id, rows, position.query(floor), read, reading)
         if floor:
             self._look_back(phone_id, position, floor, read, reading)
+        elif position.is_ahead_of(reading.phone_clock_ms):
+            self._read_all(phone_id, read, reading)
         self._move(phone_id, position, reading)
         return Received(reading.read, reading.new, reading.phone_clock_ms)
 
@@ -135,7 +144,8 @@ class Inbox:
         page = self._inbound.take(phone_id, taken, rows.phone_clock_ms) if taken else StoredPage(0, ())
         reading.read += len(rows.inbox)
         reading.new += page.new
-        reading.highest_row_id = max(reading.highest_row_id, rows.inbox[-1].row_id)
+        if taken:
+            reading.highest_row_id = max(reading.highest_row_id, taken[-1].row_id)
         # A date in the future would hide all that follows.
         newest_ms = max(row.date_ms for row in rows.inbox)
         reading.newest_ms = max(reading.newest_ms, min(newest_ms, rows.phone_clock_ms))
@@ -148,8 +158,6 @@ class Inbox:
             if reading.highest_known >= floor:
                 return
             floor = row_id
-            if floor == 0:
-                self._spare_the_oldest(phone_id, reading)
             query = position.query(floor)
             self._take_pages(phone_id, read(query), query, read, reading)
 
@@ -166,16 +174,24 @@ class Inbox:
                 return
             yield found
 
-    def _spare_the_oldest(self, phone_id: int, reading: _Reading) -> None:
+    def _read_all(self, phone_id: int, read: Read, reading: _Reading) -> None:
+        """Where only dates said what is new, and the clock that they were by was ahead, read from the beginning."""
+        self._spare_the_oldest(phone_id, reading, unless_known=sys.maxsize)
+        query = MessageQuery(None, 0, None)
+        self._take_pages(phone_id, read(query), query, read, reading)
+
+    def _spare_the_oldest(self, phone_id: int, reading: _Reading, unless_known: int = 0) -> None:
         query = _row_ids_of(phone_id).order_by(InboundRecord.row_id).limit(1)
         with self._store.reading() as session:
-            reading.first_row_id = session.scalar(query) or 0
+            reading.first_row_id = session.scalar(query) or unless_known
             reading.enrolled_ms = round(session.get_one(PhoneRecord, phone_id).enrolled_at.timestamp() * 1000)
 
     def _move(self, phone_id: int, position: Position, reading: _Reading) -> None:
         """Note that the inbox was read to its end."""
         row_id = reading.highest_row_id or (0 if position.row_id is not None else None)
-        date_ms = max(position.date_ms, reading.newest_ms - _OVERLAP_MS)
+        is_ahead = position.is_ahead_of(reading.phone_clock_ms)
+        since_ms = reading.phone_clock_ms - _OVERLAP_MS if is_ahead else position.date_ms
+        date_ms = max(since_ms, reading.newest_ms - _OVERLAP_MS)
         if (date_ms, row_id) == (position.date_ms, position.row_id) and not reading.new:
             return
 
