@@ -98,6 +98,13 @@ def test_a_list_is_taken_in_as_a_whole_but_for_what_is_wrong(store):
     assert (petr.brand, petr.note, petr.created_at) == ("Alfa", "from a fair", NOW - timedelta(days=9))
 
 
+def test_a_long_list_lets_others_write_in_between(store):
+    care, transactions = ConsentCare(store, SETTINGS, lambda: NOW), []
+    store.on_begin(lambda: transactions.append(None))
+    assert care.take_in([ImportRow(f"+420777{n:06d}") for n in range(1000)], "test").added == 1000
+    assert len(transactions) >= 10
+
+
 def test_a_start_lifts_no_stop_that_came_after_it_whatever_is_read_first(store, receive):
     inbound = InboundStore(store, SETTINGS, lambda: NOW)
     late, early = NOW_MS - 1_000, NOW_MS - 600_000
