@@ -127,6 +127,7 @@ class InboundStore:
                 body_sha256=one.digest,
                 sender=_storable(row.sender),
                 msisdn=one.msisdn.e164 if one.msisdn else None,
+                peer=one.msisdn.e164 if one.msisdn else _storable(row.sender),
                 text=_storable(row.body),
                 received_at=_received_at(row, phone_clock_ms, now),
                 sent_at=_at(row.sent_at_ms),

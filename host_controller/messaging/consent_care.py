@@ -18,7 +18,6 @@ from host_controller.store.inbound_queries import OptOutView
 from host_controller.store.store import Store
 from host_controller.text.msisdn import parse_msisdn, parse_sender
 
-
 # Some tenths of a second: the one writer is needed for every message that is sent.
 _AT_ONCE = 100
 

@@ -6,7 +6,7 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import event, select, text
 from sqlalchemy.exc import IntegrityError
 
 from device_drivers.base import InboxRow
@@ -14,7 +14,7 @@ from host_controller.consent.opt_outs import Origin, add_opt_out, in_force, lift
 from host_controller.consent.policy import Bars, ConsentPolicy, ForwardPolicy
 from host_controller.consent.rules_care import RulesCare
 from host_controller.errors import TooManyPartsError, UnknownConversationError
-from host_controller.inbox.conversations import count_unread, list_conversations, mark_read, read_conversation
+from host_controller.inbox.conversations import list_conversations, mark_read, read_conversation
 from host_controller.inbox.receive import InboundStore
 from host_controller.messaging.consent_care import ConsentCare, ImportRow
 from host_controller.settings import load_settings
@@ -135,14 +135,13 @@ def test_conversations_are_grouped_by_number_or_name_and_searched(store, receive
         assert [one.peer for one in list_conversations(session, search="JEDNA")] == [ANNA]
         assert [one.peer for one in list_conversations(session, search="0%")] == ["Banka"]
         assert [one.peer for one in list_conversations(session, search="_")] == [ANNA]
-        assert count_unread(session) == 4
         assert [said.text for said in read_conversation(session, ANNA)] == ["jedna", "dvě_"]
         with pytest.raises(UnknownConversationError):
             read_conversation(session, "Nobody")
     assert store.write(lambda session: mark_read(session, ANNA, 1, now=NOW)) == 1
     with store.reading() as session:
         assert [one.peer for one in list_conversations(session, unread=True, limit=2)] == [PETR, "Banka"]
-        assert count_unread(session) == 3
+        assert sum(one.unread for one in list_conversations(session)) == 3
 
 
 def test_what_was_taken_in_once_is_not_taken_in_again(store, receive):
@@ -160,3 +159,26 @@ def test_a_text_that_the_database_cannot_hold_keeps_back_none_of_its_page(store,
     with store.reading() as session:
         views = inbound_queries.list_inbound(session)
     assert [(view.sender, view.text) for view in reversed(views)][:2] == [(ANNA, "a\ufffdb"), ("Ba\ufffdnka", "Ano")]
+
+
+def test_the_newest_conversations_are_found_without_looking_at_all_others(store, receive):
+    receive(*((f"+420777{n % 300:06d}", f"{n}") for n in range(900)))
+    plans = []
+
+    def look(connection, _cursor, statement, parameters, *_):
+        if "FROM inbound" in statement:
+            explain = "EXPLAIN" if connection.dialect.name == "postgresql" else "EXPLAIN QUERY PLAN"
+            cursor = connection.connection.cursor()
+            plans.append("\n".join(str(row) for row in cursor.execute(f"{explain} {statement}", parameters).fetchall()))
+
+    with store.reading() as session:
+        if session.get_bind().dialect.name == "postgresql":
+            session.execute(text("SET enable_seqscan = off"))
+        event.listen(store._engine, "before_cursor_execute", look)
+        for wanted in ({}, {"before": 800}, {"unread": True}):
+            assert list_conversations(session, **wanted)
+        event.remove(store._engine, "before_cursor_execute", look)
+    assert len(plans) == 3
+    for plan in plans:
+        assert "ix_inbound_peer" in plan, plan
+        assert "TEMP B-TREE" not in plan, plan
