@@ -54,7 +54,8 @@ def upgrade() -> None:
     ):
         op.add_column("inbound", column)
     op.create_index("ix_inbound_msisdn", "inbound", ["msisdn"])
-    op.execute("UPDATE inbound SET peer = sender")
+    # There was nothing to mark a message as read with: what is old is not new to anybody.
+    op.execute("UPDATE inbound SET peer = sender, read_at = stored_at")
     op.drop_index("ix_inbound_sender", "inbound")
     op.create_index("ix_inbound_peer", "inbound", ["peer", "id"])
     op.create_index("ix_inbound_stop_received_at", "inbound", ["stop", "received_at"])
