@@ -53,6 +53,7 @@ class ReplyBody(Body):
     peer: _Peer
     text: str
     ref: Annotated[str, Field(min_length=1, max_length=255)] | None = None
+    up_to: int | None = None
 
 
 def add_conversations(api: Blueprint, services: Services) -> None:
@@ -80,7 +81,7 @@ def add_conversations(api: Blueprint, services: Services) -> None:
     @api.post("/conversations/reply")
     def answer() -> Answer:
         body = checked(ReplyBody, read_json())
-        outcome = services.reply(body.peer, body.text, _ACTOR, body.ref)
+        outcome = services.reply(body.peer, body.text, _ACTOR, body.ref, body.up_to)
         if isinstance(outcome, Rejected):
             status = 451 if outcome.code == OptedOutError.code else 422
             raise ApiError(status, outcome.code, outcome.reason)

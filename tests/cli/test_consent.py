@@ -51,6 +51,16 @@ def test_a_bad_number_keeps_none_of_the_others_out(run, tmp_path):
     assert "row 2" in output
 
 
+def test_a_time_may_be_written_as_people_write_it_and_a_bad_one_keeps_out_its_row_only(run, tmp_path):
+    table = tmp_path / "list.csv"
+    table.write_text(f"number,since\n{ANNA},2026-01-02\n{EVA},2. 1. 2026\n{PETR},2026-01-02 08:00\n", "utf-8")
+    output = run("optouts", "import", str(table), exit_code=3)
+    assert "2 added" in output
+    assert "row 2: '2. 1. 2026' is no time" in output
+    (anna,) = json.loads(run("optouts", "show", ANNA, "--json"))["optouts"]
+    assert anna["created_at"].startswith("2026-01-0")
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
