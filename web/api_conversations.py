@@ -54,6 +54,7 @@ class ReplyBody(Body):
     peer: _Peer
     text: str
     ref: Annotated[str, Field(min_length=1, max_length=255)] | None = None
+    up_to: int | None = None
 
 
 def add_conversations(api: Blueprint, services: Services) -> None:
@@ -81,7 +82,7 @@ def add_conversations(api: Blueprint, services: Services) -> None:
     @api.post("/conversations/reply")
     def answer() -> Answer:
         body = checked(ReplyBody, read_json())
-        outcome = services.reply(services.peer(body.peer), body.text, _ACTOR, body.ref)
+        outcome = services.reply(services.peer(body.peer), body.text, _ACTOR, body.ref, body.up_to)
         if isinstance(outcome, Rejected):
             raise ApiError(_STATUS.get(outcome.code, 422), outcome.code, outcome.reason)
         return {"id": outcome.message_id, "state": "queued", "parts": outcome.part_count}, 202

@@ -90,7 +90,8 @@ def add_conversation_pages(pages: Blueprint, services: Services) -> None:
         peer, form = request.form.get("peer", ""), ReplyForm()
         if form.validate_on_submit():
             try:
-                outcome = services.reply(peer, form.text.data, _ACTOR)
+                up_to = request.form.get("up_to", type=int)
+                outcome = services.reply(peer, form.text.data, _ACTOR, up_to_id=up_to)
                 if not isinstance(outcome, Rejected):
                     flash("The answer is queued.", "ok")
                     return redirect(url_for("pages.conversation", peer=peer))

@@ -40,10 +40,12 @@ class Position:
     """The highest row id then; 0 where no row was left, None before the first one was read."""
     seen_id: int
     """The last inbound message that was stored by then."""
+    first_id: int | None
+    """The highest row id when the phone was enrolled, where that was asked for."""
 
     def query(self, from_row_id: int | None) -> MessageQuery:
-        """Ask for what is new by date, and for everything from a row on."""
-        return MessageQuery(None, self.date_ms, None if from_row_id is None else from_row_id - 1)
+        """Ask for what is new by date, and for everything from a row on; at first, for what came after enrolment."""
+        return MessageQuery(None, self.date_ms, self.first_id if from_row_id is None else from_row_id - 1)
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,8 @@ class Inbox:
         position = self._position(phone_id)
         reading = _Reading(seen_id=position.seen_id)
         floor = position.row_id
+        if floor is not None:
+            self._spare_the_oldest(phone_id, reading)
         self._take_pages(phone_id, rows, position.query(floor), read, reading)
         if floor:
             self._look_back(phone_id, position, floor, read, reading)
@@ -135,7 +139,8 @@ class Inbox:
         page = self._inbound.take(phone_id, taken, rows.phone_clock_ms) if taken else StoredPage(0, ())
         reading.read += len(rows.inbox)
         reading.new += page.new
-        reading.highest_row_id = max(reading.highest_row_id, rows.inbox[-1].row_id)
+        if taken:
+            reading.highest_row_id = max(reading.highest_row_id, taken[-1].row_id)
         # A date in the future would hide all that follows.
         newest_ms = max(row.date_ms for row in rows.inbox)
         reading.newest_ms = max(reading.newest_ms, min(newest_ms, rows.phone_clock_ms))
@@ -148,8 +153,6 @@ class Inbox:
             if reading.highest_known >= floor:
                 return
             floor = row_id
-            if floor == 0:
-                self._spare_the_oldest(phone_id, reading)
             query = position.query(floor)
             self._take_pages(phone_id, read(query), query, read, reading)
 
@@ -189,7 +192,7 @@ class Inbox:
     def _position(self, phone_id: int) -> Position:
         with self._store.reading() as session:
             phone = session.get_one(PhoneRecord, phone_id)
-            return Position(phone.inbox_date_ms, phone.inbox_row_id, phone.inbox_seen_id or 0)
+            return Position(phone.inbox_date_ms, phone.inbox_row_id, phone.inbox_seen_id or 0, phone.inbox_first_id)
 
 
 def _row_ids_of(phone_id: int) -> Select[int]:

@@ -90,6 +90,19 @@ def test_reading_marks_what_was_there_and_nothing_later(api, receive):
     assert conversations(api)[0]["unread"] == 1
 
 
+def test_an_answer_marks_as_read_what_its_writer_has_seen_and_nothing_later(site, api, receive, post):
+    receive(ANNA, "jedna")
+    shown = site.get("/conversation", query_string={"peer": ANNA}, base_url=BASE).text
+    seen = re.findall(r'name="up_to" value="(\d+)"', shown)
+    receive(ANNA, "dvě")
+    assert seen == ["1", "1"]  # for the answer, and for the button
+    assert post("/conversation/reply", ANNA, text="Ano", up_to=seen[0]).status_code == 302
+    assert [one["is_unread"] for one in messages(api, ANNA) if one["is_inbound"]] == [False, True]
+    receive(ANNA, "tři")
+    api.post(f"{API}/conversations/reply", json={"peer": ANNA, "text": "Tak v pět", "up_to": 2})
+    assert [one["is_unread"] for one in messages(api, ANNA) if one["is_inbound"]] == [False, False, True]
+
+
 @pytest.mark.parametrize(
     ("search", "found"),
     [
