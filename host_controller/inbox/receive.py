@@ -125,9 +125,10 @@ class InboundStore:
                 row_id=row.row_id,
                 row_date_ms=row.date_ms,
                 body_sha256=one.digest,
-                sender=row.sender,
+                sender=_storable(row.sender),
                 msisdn=one.msisdn.e164 if one.msisdn else None,
-                text=row.body,
+                peer=one.msisdn.e164 if one.msisdn else _storable(row.sender),
+                text=_storable(row.body),
                 received_at=_received_at(row, phone_clock_ms, now),
                 sent_at=_at(row.sent_at_ms),
                 stored_at=now,
@@ -139,9 +140,26 @@ class InboundStore:
             session.add(record)
             if one.msisdn and decision.verdict in (StopVerdict.CERTAIN, StopVerdict.START):
                 session.flush()
-                obey = _obey_stop if one.is_stop else _obey_start
-                answers += obey(session, record, one.msisdn, now)
+                if one.is_stop:
+                    answers += self._obey_stop(session, record, one.msisdn, now)
+                else:
+                    _obey_start(session, record, one.msisdn, now)
         return answers
+
+    def _obey_stop(self, session: Session, record: InboundRecord, msisdn: Msisdn, now: datetime) -> bool:
+        """Opt the sender out; tell whether an answer was queued."""
+        if _has_started_since(session, record):
+            _log.info("STOP from %s is older than their START", msisdn)
+            return False
+        origin = Origin(
+            OptOutSource.INBOUND, f"inbound {record.id}", record.id, rule=record.stop_rule, word=record.stop_word
+        )
+        outcome = opt_out(session, msisdn.e164, origin, now=now)
+        _log.info("STOP from %s: opted out, %s queued messages cancelled", msisdn, outcome.cancelled)
+        answer = read_policy(session).stop_answer
+        if answer is None:
+            return False
+        return answer_stop(session, record, msisdn, answer, self._settings.messages.allowed_regions, now) is not None
 
     def _watch_for_flood(self) -> None:
         with self._store.reading() as session:
@@ -151,20 +169,7 @@ class InboundStore:
         self._alarmed = notice is not None
 
 
-def _obey_stop(session: Session, record: InboundRecord, msisdn: Msisdn, now: datetime) -> bool:
-    if _has_started_since(session, record):
-        _log.info("STOP from %s is older than their START", msisdn)
-        return False
-    origin = Origin(
-        OptOutSource.INBOUND, f"inbound {record.id}", record.id, rule=record.stop_rule, word=record.stop_word
-    )
-    outcome = opt_out(session, msisdn.e164, origin, now=now)
-    _log.info("STOP from %s: opted out, %s queued messages cancelled", msisdn, outcome.cancelled)
-    answer = read_policy(session).stop_answer
-    return answer is not None and answer_stop(session, record, msisdn.e164, answer, now) is not None
-
-
-def _obey_start(session: Session, record: InboundRecord, msisdn: Msisdn, now: datetime) -> bool:
+def _obey_start(session: Session, record: InboundRecord, msisdn: Msisdn, now: datetime) -> None:
     """Lift what the person has set, and nothing else; a STOP that came after it stays."""
     own = [
         found
@@ -174,7 +179,6 @@ def _obey_start(session: Session, record: InboundRecord, msisdn: Msisdn, now: da
     actor = f"inbound {record.id}"
     if lift(own, now=now, actor=actor, reason="the person asked for messages again"):
         _log.info("START from %s: no longer opted out by themselves", msisdn)
-    return False
 
 
 def _has_started_since(session: Session, record: InboundRecord) -> bool:
@@ -204,6 +208,11 @@ def _keys(keyed: Sequence[tuple[InboxRow, str]]) -> set[tuple[int, int, str]]:
 
 def _digest(row: InboxRow) -> str:
     return hashlib.sha256(f"{row.sender}\0{row.body}".encode()).hexdigest()
+
+
+def _storable(text: str) -> str:
+    """Give a text as PostgreSQL can hold it, too: a row that cannot be stored would hide all that come after it."""
+    return text.replace("\0", "\ufffd")
 
 
 def _sim_id(row: InboxRow, sims: Sequence[SimRecord]) -> int | None:
