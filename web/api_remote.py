@@ -65,6 +65,13 @@ class KeyBody(Body):
         return self.overlap_minutes * _MINUTE
 
 
+class PairingBody(KeyBody):
+    """The same, in a pairing code."""
+
+    check: bool = True
+    """False does not look whether phones would reach the gateway."""
+
+
 class RemotesQuery(BaseModel):
     """Which remote phones."""
 
@@ -130,6 +137,20 @@ def add_remotes(api: Blueprint, services: Services) -> None:
         body = read_body(KeyBody)
         key = services.remote_admin.make_key(name, body.terms(), _ACTOR, replaces=body.replaces, overlap=body.overlap)
         return {"id": key.key_id, "key": key.secret, "prefix": key.prefix}, 201
+
+    @api.post("/remote-phones/<name>/pairing")
+    def pair(name: str) -> Answer:
+        body = read_body(PairingBody)
+        pairing = services.remote_admin.pair(
+            name, body.terms(), _ACTOR, replaces=body.replaces, overlap=body.overlap, check=body.check
+        )
+        return {
+            "payload": pairing.code.payload,
+            "key_id": pairing.key.key_id,
+            "prefix": pairing.key.prefix,
+            "svg": pairing.code.svg(),
+            "png_base64": pairing.code.png_base64(),
+        }, 201
 
     @api.get("/keys")
     def keys() -> Answer:

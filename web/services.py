@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from host_controller.access.reach_check import check_reach
 from host_controller.consent.rules_care import RulesCare
 from host_controller.events import Bells
 from host_controller.fleet.care import PhoneCare
@@ -56,6 +57,8 @@ class Services:
     queue_why: QueueWhy = field(default_factory=QueueWhy)
     on_remote_change: Callable[[], None] = lambda: None
     """Told when a remote phone was added, changed, archived or brought back."""
+    check_reach: Callable[[str], None] = check_reach
+    """Sees that phones reach the gateway at a URL. Raises CannotPairError."""
 
     @property
     def care(self) -> PhoneCare:
@@ -65,7 +68,7 @@ class Services:
     @property
     def remote_admin(self) -> RemoteAdmin:
         """The operator's hand on the remote phones."""
-        return RemoteAdmin(self.store, self.settings, self.clock, self.on_remote_change)
+        return RemoteAdmin(self.store, self.settings, self.clock, self.on_remote_change, self.check_reach)
 
     @property
     def control(self) -> Control:

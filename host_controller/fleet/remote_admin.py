@@ -18,7 +18,8 @@ from host_controller.access.device_keys import (
     make_key,
     revoke_key,
 )
-from host_controller.errors import UnknownKeyError
+from host_controller.access.pairing import PairingCode
+from host_controller.errors import CannotPairError, UnknownKeyError
 from host_controller.fleet.enrolment import note_event
 from host_controller.fleet.remote import RemoteDraft, add_remote, archive, bring_back, find_remote
 from host_controller.fleet.sim_limits import Changes, change_limits
@@ -51,16 +52,30 @@ class Added:
     key: NewKey
 
 
+@dataclass(frozen=True)
+class Pairing:
+    """A new key, in the code that the app scans."""
+
+    key: NewKey
+    code: PairingCode
+
+
 class RemoteAdmin:
     """The operator's hand on the remote phones."""
 
     def __init__(
-        self, store: Store, settings: Settings, clock: Callable[[], datetime], on_change: Callable[[], None]
+        self,
+        store: Store,
+        settings: Settings,
+        clock: Callable[[], datetime],
+        on_change: Callable[[], None],
+        check_reach: Callable[[str], None],
     ) -> None:
         self._store = store
         self._settings = settings
         self._clock = clock
         self._on_change = on_change
+        self._check_reach = check_reach
 
     def add(self, draft: RemoteDraft, limits: Changes, actor: str) -> Added:
         """Add a phone with its first key; `limits`, checked already, hold for every SIM instead of the usual ones.
@@ -139,6 +154,28 @@ class RemoteAdmin:
             return key
 
         return self._store.write(work)
+
+    def pair(
+        self,
+        name: str,
+        terms: KeyTerms,
+        actor: str,
+        *,
+        replaces: int | None = None,
+        overlap: timedelta = OVERLAP,
+        check: bool = True,
+    ) -> Pairing:
+        """Make a key in a pairing code, once phones would reach the gateway; raises CannotPairError where not.
+
+        The rest as in `make_key`.
+        """
+        url = self._settings.gateway.public_url
+        if url is None:
+            raise CannotPairError("set gateway.public_url to how phones reach this rack, like https://sms.example.com")
+        if check:
+            self._check_reach(url)
+        key = self.make_key(name, terms, actor, replaces=replaces, overlap=overlap)
+        return Pairing(key, PairingCode(url, key.secret))
 
     def revoke(self, key_id: int, actor: str) -> None:
         """Let a key open nothing from now on; once more changes nothing. Raises UnknownKeyError."""
