@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, cast
 
 from flask import Blueprint, request
 from pydantic import BaseModel, ConfigDict, Field
@@ -55,9 +55,11 @@ class KeyBody(Body):
     replaces: int | None = None
     overlap_minutes: OverlapMinutes = OVERLAP / _MINUTE
 
+    @property
     def terms(self) -> KeyTerms:
-        """What it opens."""
-        return KeyTerms(self.label, self.expires_at, self.calls_per_minute, self.parts_per_day)
+        """What is said of the key itself."""
+        said = self.model_dump(include={"label", "expires_at", "calls_per_minute", "parts_per_day"}, exclude_unset=True)
+        return cast(KeyTerms, said)
 
     @property
     def overlap(self) -> timedelta:
@@ -135,14 +137,14 @@ def add_remotes(api: Blueprint, services: Services) -> None:
     @api.post("/remote-phones/<name>/keys")
     def make_key(name: str) -> Answer:
         body = read_body(KeyBody)
-        key = services.remote_admin.make_key(name, body.terms(), _ACTOR, replaces=body.replaces, overlap=body.overlap)
+        key = services.remote_admin.make_key(name, body.terms, _ACTOR, replaces=body.replaces, overlap=body.overlap)
         return {"id": key.key_id, "key": key.secret, "prefix": key.prefix}, 201
 
     @api.post("/remote-phones/<name>/pairing")
     def pair(name: str) -> Answer:
         body = read_body(PairingBody)
         pairing = services.remote_admin.pair(
-            name, body.terms(), _ACTOR, replaces=body.replaces, overlap=body.overlap, check=body.check
+            name, body.terms, _ACTOR, replaces=body.replaces, overlap=body.overlap, check=body.check
         )
         return {
             "payload": pairing.code.payload,

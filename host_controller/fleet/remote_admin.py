@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import TypedDict, TypeVar
 
 from sqlalchemy.orm import Session
 
 from host_controller.access.device_keys import (
-    CALLS_PER_MINUTE,
     NewKey,
     expire_key,
     find_key,
@@ -32,15 +31,13 @@ OVERLAP = timedelta(minutes=60)
 """How long a key that is replaced still opens, unless somebody says otherwise."""
 
 
-@dataclass(frozen=True)
-class KeyTerms:
-    """How long and how much a new key opens."""
+class KeyTerms(TypedDict, total=False):
+    """What is said of a new key: see `make_key`. Of the rest, all but the end is as with the key that it replaces."""
 
-    label: str = ""
-    expires_at: datetime | None = None
-    calls_per_minute: int = CALLS_PER_MINUTE
-    parts_per_day: int | None = None
-    """Parts that the phone may be handed in a day with this key; None: only the limits of its SIMs."""
+    label: str
+    expires_at: datetime | None
+    calls_per_minute: int
+    parts_per_day: int | None
 
 
 @dataclass(frozen=True)
@@ -89,7 +86,7 @@ class RemoteAdmin:
             phone = add_remote(session, draft, settings.new_sims, home_region, now=now, actor=actor)
             for sim in phone.sims:
                 change_limits(session, sim.id, limits)
-            key = self._make_key(session, phone, KeyTerms(), now, actor)
+            key = _make_key(session, phone, {}, now, actor)
             return Added(phone.id, tuple(sim.id for sim in phone.sims), key)
 
         return self._changed(work)
@@ -145,12 +142,18 @@ class RemoteAdmin:
 
         def work(session: Session) -> NewKey:
             phone = find_remote(session, name)
-            old = None if replaces is None else self._key_in_force(session, phone, replaces, now)
-            key = self._make_key(session, phone, terms, now, actor)
-            if old is not None:
-                expire_key(old, now + overlap)
-                words = f"key {old.id} ({old.prefix}…) is replaced by key {key.key_id} ({key.prefix}…)"
-                note_event(session, phone, "key replaced", words, now=now, actor=actor)
+            if replaces is None:
+                return _make_key(session, phone, terms, now, actor)
+            old = _key_in_force(session, phone, replaces, now)
+            as_before: KeyTerms = {
+                "label": old.label,
+                "calls_per_minute": old.calls_per_minute,
+                "parts_per_day": old.parts_per_day,
+            }
+            key = _make_key(session, phone, {**as_before, **terms}, now, actor)
+            expire_key(old, now + overlap)
+            words = f"key {old.id} ({old.prefix}…) is replaced by key {key.key_id} ({key.prefix}…)"
+            note_event(session, phone, "key replaced", words, now=now, actor=actor)
             return key
 
         return self._store.write(work)
@@ -194,25 +197,16 @@ class RemoteAdmin:
         self._on_change()
         return result
 
-    @staticmethod
-    def _make_key(session: Session, phone: PhoneRecord, terms: KeyTerms, now: datetime, actor: str) -> NewKey:
-        key = make_key(
-            session,
-            phone.id,
-            now=now,
-            actor=actor,
-            label=terms.label,
-            expires_at=terms.expires_at,
-            calls_per_minute=terms.calls_per_minute,
-            parts_per_day=terms.parts_per_day,
-        )
-        label = f", {terms.label}" if terms.label else ""
-        note_event(session, phone, "key made", f"key {key.key_id} ({key.prefix}…{label})", now=now, actor=actor)
-        return key
 
-    @staticmethod
-    def _key_in_force(session: Session, phone: PhoneRecord, key_id: int, now: datetime) -> DeviceKeyRecord:
-        record = find_key(session, key_id)
-        if record.phone_id != phone.id or not is_open(record, now):
-            raise UnknownKeyError(f"{phone.adb_serial} has no key {key_id} in force; `smsrack keys list` shows them")
-        return record
+def _make_key(session: Session, phone: PhoneRecord, terms: KeyTerms, now: datetime, actor: str) -> NewKey:
+    key = make_key(session, phone.id, now=now, actor=actor, **terms)
+    label = f", {terms['label']}" if terms.get("label") else ""
+    note_event(session, phone, "key made", f"key {key.key_id} ({key.prefix}…{label})", now=now, actor=actor)
+    return key
+
+
+def _key_in_force(session: Session, phone: PhoneRecord, key_id: int, now: datetime) -> DeviceKeyRecord:
+    record = find_key(session, key_id)
+    if record.phone_id != phone.id or not is_open(record, now):
+        raise UnknownKeyError(f"{phone.adb_serial} has no key {key_id} in force; `smsrack keys list` shows them")
+    return record
