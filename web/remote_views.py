@@ -95,7 +95,7 @@ def _card(session: Session, phone: PhoneRecord, spent: Figures, now: datetime) -
         id=phone.id,
         name=phone.adb_serial,
         numbers=tuple(sim.msisdn or "" for sim in sims),
-        state=_state(phone, now),
+        state=remote_state(phone, now),
         heartbeat_at=remote.heartbeat_at,
         battery_percent=remote.battery_percent,
         signal_dbm=remote.signal_dbm,
@@ -108,7 +108,8 @@ def _card(session: Session, phone: PhoneRecord, spent: Figures, now: datetime) -
     )
 
 
-def _state(phone: PhoneRecord, now: datetime) -> RemoteState:
+def remote_state(phone: PhoneRecord, now: datetime) -> RemoteState:
+    """Tell whether a remote phone is there, by its last heartbeat."""
     if phone.removed_at is not None:
         return RemoteState.ARCHIVED
     remote = phone.remote

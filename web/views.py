@@ -29,7 +29,7 @@ from host_controller.store.inbound_queries import InboundView, OptOutView
 from host_controller.store.models import PhoneRecord
 from host_controller.store.queries import EventView, MessageView, PhoneEventView
 from web.outlook import Outlook
-from web.remote_views import KeyCard, RemoteCard
+from web.remote_views import KeyCard, RemoteCard, RemoteState, remote_state
 from web.services import Services
 from web.sim_cards import Figures, SimCard, figures, sim_card
 
@@ -92,7 +92,9 @@ def phone_cards(services: Services, session: Session) -> list[PhoneCard]:
     absent = [record for record in known if record.hardware_serial not in seen]
     spent = figures(services.spent, session, services.settings, live, absent, services.clock())
     cards = [_live_card(view, spent, unproven) for view in live]
-    cards = [*cards, *(_absent_card(record, spent, unproven) for record in absent)]
+    now = services.clock()
+    absent_cards = (_absent_card(record, spent, unproven) for record in absent)
+    cards += [_as_remote(card, record, now) for card, record in zip(absent_cards, absent, strict=True)]
     records: dict[str | None, PhoneRecord] = {record.hardware_serial: record for record in known}
     held = list_held(session)
     cards = [_with_record(card, records.get(card.hardware_serial), held) for card in cards]
@@ -202,6 +204,19 @@ def _absent_card(record: PhoneRecord, known: Figures, unproven: dict[int, int]) 
         send_way=record.send_way,
         unproven=unproven.get(record.id, 0),
         sims=tuple(sim_card(rack_sim(sim), None, known) for sim in record.sims if sim.active),
+    )
+
+
+def _as_remote(card: PhoneCard, record: PhoneRecord, now: datetime) -> PhoneCard:
+    """Say of a remote phone what its app said; of any other nothing more."""
+    if record.remote is None:
+        return card
+    is_online = remote_state(record, now) is RemoteState.ONLINE
+    return replace(
+        card,
+        status=PhoneStatus.READY if is_online else PhoneStatus.OFFLINE,
+        advice=None if is_online else "no heartbeat of late; see that the app runs, is paired and has network",
+        battery_percent=record.remote.battery_percent,
     )
 
 

@@ -24,7 +24,7 @@ _BYTES = 32
 # A key is not written down as used more often than this: each call would cost a commit.
 _USED_EVERY = timedelta(minutes=1)
 # What JavaScript's Number() reads as one, as far as the characters of a key go.
-_NUMBER = re.compile(r"-?(\d+(e-?\d+)?|infinity)|0(x[0-9a-f]+|o[0-7]+|b[01]+)", re.ASCII | re.IGNORECASE)
+_NUMBER = re.compile(r"-?([0-9]+([eE]-?[0-9]+)?|Infinity)|0([xX][0-9a-fA-F]+|[oO][0-7]+|[bB][01]+)")
 
 
 @dataclass(frozen=True)
@@ -161,4 +161,5 @@ def is_retyped(text: str) -> bool:
 
 
 def _digest(secret: str) -> str:
-    return hashlib.sha256(secret.encode()).hexdigest()
+    # What JSON brings may be no text at all; it is nobody's key then.
+    return hashlib.sha256(secret.encode(errors="surrogatepass")).hexdigest()
