@@ -103,7 +103,7 @@ def add_remote_pages(pages: Blueprint, services: Services) -> None:
         if not form.validate_on_submit():
             flash_errors(form)
             return overview(form), 400
-        name, second = form.name.data.strip(), form.second.data.strip()
+        name, second = form.name.data.strip(), (form.second.data or "").strip()
         numbers = (form.number.data, second) if second else (form.number.data,)
         draft = RemoteDraft(name, numbers, form.heartbeat_limit_minutes.data, form.reissues.data)
         try:
@@ -176,9 +176,7 @@ def add_remote_pages(pages: Blueprint, services: Services) -> None:
     @pages.get("/keys/<int:key_id>/revoke")
     def ask_to_revoke(key_id: int) -> str:
         key = find_key(key_id)
-        question = (
-            f"Revoke key {key.id} ({key.prefix}…) of {key.remote_phone}? It opens nothing from then on, for ever."
-        )
+        question = f"Revoke key {key.id} ({key.prefix}…) of {key.remote_phone}? It never opens anything again."
         return render_template(
             "confirm.html", version=__version__, form=ActionForm(), question=question, verb="Revoke it"
         )
