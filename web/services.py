@@ -180,7 +180,6 @@ class Services:
     def limit_sim(self, sim_id: int, changes: Changes) -> None:
         """Change limits of a SIM, checked already. Raises ConfigError for an unknown SIM."""
         serial = self.store.write(lambda session: change_limits(session, sim_id, changes))
-        self.on_remote_change()
         phone = self.rack.find(serial) if self.rack else None
         if phone is not None:
             phone.update(enrolled=None)

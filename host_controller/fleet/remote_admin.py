@@ -18,7 +18,7 @@ from host_controller.access.device_keys import (
     revoke_key,
 )
 from host_controller.access.pairing import PairingCode
-from host_controller.errors import CannotPairError, UnknownKeyError
+from host_controller.errors import CannotPairError, InvalidRemotePhoneError, UnknownKeyError
 from host_controller.fleet.enrolment import note_event
 from host_controller.fleet.remote import RemoteDraft, add_remote, archive, bring_back, find_remote
 from host_controller.fleet.sim_limits import Changes, change_limits
@@ -207,6 +207,9 @@ class RemoteAdmin:
 
 
 def _make_key(session: Session, phone: PhoneRecord, terms: KeyTerms, now: datetime, actor: str) -> NewKey:
+    expires_at = terms.get("expires_at")
+    if expires_at is not None and expires_at <= now:
+        raise InvalidRemotePhoneError("the key would have expired already; name a time to come")
     key = make_key(session, phone.id, now=now, actor=actor, **terms)
     label = f", {terms['label']}" if terms.get("label") else ""
     note_event(session, phone, "key made", f"key {key.key_id} ({key.prefix}…{label})", now=now, actor=actor)
