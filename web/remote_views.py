@@ -83,7 +83,9 @@ def key_cards(session: Session, now: datetime) -> list[KeyCard]:
 
 def _cards(services: Services, session: Session, phones: Sequence[PhoneRecord]) -> list[RemoteCard]:
     now = services.clock()
-    spent = figures(services.spent, session, services.settings, [], phones, now)
+    live = services.rack.phones() if services.rack else []
+    remote = [view for view in live if view.enrolled and view.enrolled.is_remote]
+    spent = figures(services.spent, session, services.settings, remote, phones, now)
     return [_card(session, phone, spent, now) for phone in phones]
 
 
@@ -95,7 +97,7 @@ def _card(session: Session, phone: PhoneRecord, spent: Figures, now: datetime) -
         id=phone.id,
         name=phone.adb_serial,
         numbers=tuple(sim.msisdn or "" for sim in sims),
-        state=remote_state(phone, now),
+        state=_state(phone, now),
         heartbeat_at=remote.heartbeat_at,
         battery_percent=remote.battery_percent,
         signal_dbm=remote.signal_dbm,
@@ -108,8 +110,7 @@ def _card(session: Session, phone: PhoneRecord, spent: Figures, now: datetime) -
     )
 
 
-def remote_state(phone: PhoneRecord, now: datetime) -> RemoteState:
-    """Tell whether a remote phone is there, by its last heartbeat."""
+def _state(phone: PhoneRecord, now: datetime) -> RemoteState:
     if phone.removed_at is not None:
         return RemoteState.ARCHIVED
     remote = phone.remote

@@ -23,6 +23,7 @@ from host_controller.messaging.dispatcher import Dispatcher
 from host_controller.messaging.holds import Holds
 from host_controller.messaging.journal_care import release_restored
 from host_controller.messaging.judgement import Settlement, settle
+from host_controller.messaging.remote_care import RemoteCare
 from host_controller.messaging.stale import cancel_stale, release_stale
 from host_controller.messaging.submit import Accepted, Draft, Rejected, submit
 from host_controller.messaging.why import Why
@@ -55,8 +56,8 @@ class Services:
     dispatcher: Dispatcher | None = None
     """What the lanes choose by; None where there are none."""
     queue_why: QueueWhy = field(default_factory=QueueWhy)
-    on_remote_change: Callable[[], None] = lambda: None
-    """Told when a remote phone was added, changed, archived or brought back."""
+    remote: RemoteCare | None = None
+    """What remote phones ask; None where no daemon runs."""
     check_reach: Callable[[str], None] = check_reach
     """Sees that phones reach the gateway at a URL. Raises CannotPairError."""
 
@@ -68,7 +69,7 @@ class Services:
     @property
     def remote_admin(self) -> RemoteAdmin:
         """The operator's hand on the remote phones."""
-        return RemoteAdmin(self.store, self.settings, self.clock, self.on_remote_change, self.check_reach)
+        return RemoteAdmin(self.store, self.settings, self.clock, self._remotes_changed, self.check_reach)
 
     @property
     def control(self) -> Control:
@@ -183,4 +184,9 @@ class Services:
         phone = self.rack.find(serial) if self.rack else None
         if phone is not None:
             phone.update(enrolled=None)
-            self.bells.ring()
+        self._remotes_changed()
+
+    def _remotes_changed(self) -> None:
+        if self.remote is not None:
+            self.remote.refresh()
+        self.bells.ring()

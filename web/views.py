@@ -29,7 +29,7 @@ from host_controller.store.inbound_queries import InboundView, OptOutView
 from host_controller.store.models import PhoneRecord
 from host_controller.store.queries import EventView, MessageView, PhoneEventView
 from web.outlook import Outlook
-from web.remote_views import KeyCard, RemoteCard, RemoteState, remote_state
+from web.remote_views import KeyCard, RemoteCard
 from web.services import Services
 from web.sim_cards import Figures, SimCard, figures, sim_card
 
@@ -92,12 +92,12 @@ def phone_cards(services: Services, session: Session) -> list[PhoneCard]:
     absent = [record for record in known if record.hardware_serial not in seen]
     spent = figures(services.spent, session, services.settings, live, absent, services.clock())
     cards = [_live_card(view, spent, unproven) for view in live]
-    now = services.clock()
-    absent_cards = (_absent_card(record, spent, unproven) for record in absent)
-    cards += [_as_remote(card, record, now) for card, record in zip(absent_cards, absent, strict=True)]
+    cards = [*cards, *(_absent_card(record, spent, unproven) for record in absent)]
     records: dict[str | None, PhoneRecord] = {record.hardware_serial: record for record in known}
     held = list_held(session)
     cards = [_with_record(card, records.get(card.hardware_serial), held) for card in cards]
+    in_sight = {view.serial for view in live}
+    cards = [_with_app(card, records.get(card.hardware_serial), is_live=card.serial in in_sight) for card in cards]
     return sorted(cards, key=lambda card: card.serial)
 
 
@@ -207,17 +207,12 @@ def _absent_card(record: PhoneRecord, known: Figures, unproven: dict[int, int]) 
     )
 
 
-def _as_remote(card: PhoneCard, record: PhoneRecord, now: datetime) -> PhoneCard:
+def _with_app(card: PhoneCard, record: PhoneRecord | None, *, is_live: bool) -> PhoneCard:
     """Say of a remote phone what its app said; of any other nothing more."""
-    if record.remote is None:
+    if record is None or record.remote is None:
         return card
-    is_online = remote_state(record, now) is RemoteState.ONLINE
-    return replace(
-        card,
-        status=PhoneStatus.READY if is_online else PhoneStatus.OFFLINE,
-        advice=None if is_online else "no heartbeat of late; see that the app runs, is paired and has network",
-        battery_percent=record.remote.battery_percent,
-    )
+    advice = card.advice if is_live else "it reaches nothing until `smsrack run` is running"
+    return replace(card, send_way=record.send_way, battery_percent=record.remote.battery_percent, advice=advice)
 
 
 def waits_for(view: MessageView, why: Waiting, now: datetime) -> Waiting:

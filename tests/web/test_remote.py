@@ -182,9 +182,13 @@ def test_a_phone_is_online_for_as_long_as_its_heartbeat_is_young_enough(api, add
     for age_s, state in ((0, "online"), (300, "online"), (301, "offline")):
         beat(services, key_id, NOW - timedelta(seconds=age_s))
         assert api.get(f"{API}/remote-phones/Remote-1").json["state"] == state
-        (card,) = [phone for phone in api.get(f"{API}/phones").json["phones"] if phone["serial"] == "Remote-1"]
-        assert card["status"] == ("ready" if state == "online" else "offline")
-        assert "cable" not in (card["advice"] or "")
+
+
+def test_nobody_is_told_to_look_after_its_cable(api, add):
+    add()
+    (card,) = [phone for phone in api.get(f"{API}/phones").json["phones"] if phone["serial"] == "Remote-1"]
+    assert (card["send_way"], card["status"]) == ("remote", "offline")
+    assert "cable" not in card["advice"]
 
 
 # The pages.
