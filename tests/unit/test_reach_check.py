@@ -97,6 +97,7 @@ def test_a_gateway_that_answers_is_reached(certificate, trusting):
         (308, HEALTHY, [], "redirects"),
         (404, b"", [], "/healthz answers 404"),
         (502, HEALTHY, [], "/healthz answers 502"),
+        (503, b'{"status": "trouble"}', [], "database is in trouble"),
         (200, b"<html>", [], "something else answers"),
         (200, b'{"status": "bad"}', [], "something else answers"),
         (200, b"[1]", [], "something else answers"),
