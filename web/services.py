@@ -6,10 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from host_controller.access.reach_check import check_reach
 from host_controller.consent.rules_care import RulesCare
 from host_controller.events import Bells
 from host_controller.fleet.care import PhoneCare
 from host_controller.fleet.rack import Rack
+from host_controller.fleet.remote_admin import RemoteAdmin
 from host_controller.fleet.sim_limits import Changes, change_limits
 from host_controller.inbox.care import InboxCare
 from host_controller.inbox.conversations import mark_read, newest_inbound_id, reply
@@ -57,11 +59,18 @@ class Services:
     queue_why: QueueWhy = field(default_factory=QueueWhy)
     remote: RemoteCare | None = None
     """What remote phones ask; None where no daemon runs."""
+    check_reach: Callable[[str], None] = check_reach
+    """Sees that phones reach the gateway at a URL. Raises CannotPairError."""
 
     @property
     def care(self) -> PhoneCare:
         """The operator's hand on the phones."""
         return PhoneCare(self.rack, self.store, self.bells, self.clock)
+
+    @property
+    def remote_admin(self) -> RemoteAdmin:
+        """The operator's hand on the remote phones."""
+        return RemoteAdmin(self.store, self.settings, self.clock, self._remotes_changed, self.check_reach)
 
     @property
     def control(self) -> Control:
@@ -184,6 +193,9 @@ class Services:
         phone = self.rack.find(serial) if self.rack else None
         if phone is not None:
             phone.update(enrolled=None)
+        self._remotes_changed()
+
+    def _remotes_changed(self) -> None:
         if self.remote is not None:
             self.remote.refresh()
         self.bells.ring()
