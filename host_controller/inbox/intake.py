@@ -56,6 +56,9 @@ class Obeyed:
     """An answer was queued."""
 
 
+NOTHING_CHANGED = Obeyed()
+
+
 class Intake:
     """Takes messages in, for who reads phones and for who is told by apps. Thread-safe."""
 
@@ -102,7 +105,7 @@ class Intake:
         record.may_forward = judged.may_forward
         session.add(record)
         if judged.msisdn is None or judged.decision.verdict not in (StopVerdict.CERTAIN, StopVerdict.START):
-            return Obeyed()
+            return NOTHING_CHANGED
         session.flush()
         return (_obey_stop if judged.is_stop else _obey_start)(session, record, judged.msisdn, now)
 
@@ -120,7 +123,7 @@ class Intake:
 def _obey_stop(session: Session, record: InboundRecord, msisdn: Msisdn, now: datetime) -> Obeyed:
     if _has_started_since(session, record):
         _log.info("STOP from %s is older than their START", msisdn)
-        return Obeyed()
+        return NOTHING_CHANGED
     was_opted_out = bool(in_force(session, msisdn.e164, brand=EVERY_BRAND))
     origin = Origin(
         OptOutSource.INBOUND, f"inbound {record.id}", record.id, rule=record.stop_rule, word=record.stop_word
@@ -142,7 +145,7 @@ def _obey_start(session: Session, record: InboundRecord, msisdn: Msisdn, now: da
     actor = f"inbound {record.id}"
     if lift(own, now=now, actor=actor, reason="the person asked for messages again"):
         _log.info("START from %s: no longer opted out by themselves", msisdn)
-    return Obeyed()
+    return NOTHING_CHANGED
 
 
 def _has_started_since(session: Session, record: InboundRecord) -> bool:
