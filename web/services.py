@@ -21,6 +21,7 @@ from host_controller.messaging.dispatcher import Dispatcher
 from host_controller.messaging.holds import Holds
 from host_controller.messaging.journal_care import release_restored
 from host_controller.messaging.judgement import Settlement, settle
+from host_controller.messaging.remote_care import RemoteCare
 from host_controller.messaging.stale import cancel_stale, release_stale
 from host_controller.messaging.submit import Accepted, Draft, Rejected, submit
 from host_controller.messaging.why import Why
@@ -53,6 +54,8 @@ class Services:
     dispatcher: Dispatcher | None = None
     """What the lanes choose by; None where there are none."""
     queue_why: QueueWhy = field(default_factory=QueueWhy)
+    remote: RemoteCare | None = None
+    """What remote phones ask; None where no daemon runs."""
 
     @property
     def care(self) -> PhoneCare:
@@ -172,4 +175,6 @@ class Services:
         phone = self.rack.find(serial) if self.rack else None
         if phone is not None:
             phone.update(enrolled=None)
-            self.bells.ring()
+        if self.remote is not None:
+            self.remote.refresh()
+        self.bells.ring()

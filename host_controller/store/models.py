@@ -84,6 +84,7 @@ class PhoneRecord(Base):
     removed_at: Mapped[datetime | None]
     inbox_date_ms: Mapped[int] = mapped_column(BigInteger)
     inbox_row_id: Mapped[int | None]
+    inbox_first_id: Mapped[int | None]
     inbox_seen_id: Mapped[int | None]
     recipient_filter: Mapped[str | None]
     sims: Mapped[list[SimRecord]] = relationship(back_populates="phone", order_by="SimRecord.slot_index")
