@@ -8,6 +8,9 @@ import time
 
 import pytest
 
+from host_controller import wiring
+from host_controller.errors import ConfigError
+from tests.conftest import free_port
 from tests.gateway_api.conftest import G
 from tests.gateway_api.running import LIMIT_S, serving
 from web.gateway_server import _THREADS
@@ -136,3 +139,15 @@ def _is_closed(connection, *, dribbles):
         return False
     except OSError:
         return True
+
+
+def test_the_gateway_is_served_where_it_has_a_port(make_bench):
+    bench = make_bench(port=free_port())
+    (surface,) = wiring._gateway(bench.services)
+    with pytest.raises(ConfigError, match=r"choose another gateway\.port"):
+        wiring._gateway(bench.services)
+    surface.close()
+
+
+def test_the_gateway_is_not_served_without_a_port(bench):
+    assert wiring._gateway(bench.services) == ()
