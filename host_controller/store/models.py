@@ -359,8 +359,10 @@ class InboundRecord(Base):
 
     __tablename__ = "inbound"
     __table_args__ = (
-        # Row ids are reused on Android: only all four together name a message.
+        # Row ids are reused on Android: only all four together name a message. Of what an app tells of, see app_inbox.
         UniqueConstraint("phone_id", "row_id", "row_date_ms", "body_sha256"),
+        Index("ix_inbound_phone_id_body_sha256", "phone_id", "body_sha256"),
+        Index("ix_inbound_phone_id_received_at", "phone_id", "received_at", "id"),
         Index("ix_inbound_msisdn", "msisdn"),
         # Conversations: the newest message of each.
         Index("ix_inbound_peer", "peer", "id"),
