@@ -240,7 +240,8 @@ def _print_checks(checks: list[dict[str, Any]], serial: str) -> None:
 
 
 def _headline(phone: dict[str, Any]) -> str:
-    words = f"{phone['serial']} ({phone['model']}, Android {phone['android']}) is {phone['status']}"
+    kind = f"{phone['model']}, Android {phone['android']}" if phone["android"] else phone["model"]
+    words = f"{phone['serial']} ({kind}) is {phone['status']}"
     return f"{words}: {phone['advice']}" if phone["advice"] else words
 
 
