@@ -6,10 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from host_controller.access.reach_check import check_reach
 from host_controller.consent.rules_care import RulesCare
 from host_controller.events import Bells
 from host_controller.fleet.care import PhoneCare
 from host_controller.fleet.rack import Rack
+from host_controller.fleet.remote_admin import RemoteAdmin
 from host_controller.fleet.sim_limits import Changes, change_limits
 from host_controller.inbox.care import InboxCare
 from host_controller.inbox.conversations import mark_read, newest_inbound_id, reply
@@ -30,6 +32,7 @@ from host_controller.rules.ramp import NO_RAMP, Ramp
 from host_controller.scheduler import JobView
 from host_controller.settings import Settings
 from host_controller.store.store import Store
+from host_controller.text.msisdn import parse_sender
 from web.outlook import Forecast
 from web.sim_cards import SpentOnRecord
 
@@ -56,11 +59,18 @@ class Services:
     queue_why: QueueWhy = field(default_factory=QueueWhy)
     remote: RemoteCare | None = None
     """What remote phones ask; None where no daemon runs."""
+    check_reach: Callable[[str], None] = check_reach
+    """Sees that phones reach the gateway at a URL. Raises CannotPairError."""
 
     @property
     def care(self) -> PhoneCare:
         """The operator's hand on the phones."""
         return PhoneCare(self.rack, self.store, self.bells, self.clock)
+
+    @property
+    def remote_admin(self) -> RemoteAdmin:
+        """The operator's hand on the remote phones."""
+        return RemoteAdmin(self.store, self.settings, self.clock, self._remotes_changed, self.check_reach)
 
     @property
     def control(self) -> Control:
@@ -153,17 +163,25 @@ class Services:
         """What an operator asks of the inboxes."""
         return InboxCare(self.care, self.rack, self.store, self.settings, self.clock)
 
-    def reply(self, peer: str, text: str, actor: str, ref: str | None = None) -> Accepted | Rejected:
-        """Answer whom has written, from the SIM that they wrote to; what they wrote until now counts as read.
+    def reply(
+        self, peer: str, text: str, actor: str, ref: str | None = None, up_to_id: int | None = None
+    ) -> Accepted | Rejected:
+        """Answer who has written, from the SIM that they wrote to.
 
-        Raises UnknownConversationError.
+        What they wrote up to an inbound message, or with None until now, counts as read. Raises
+        UnknownConversationError.
         """
         with self.store.reading() as session:
             draft, last_id = reply(session, peer, text, ref), newest_inbound_id(session)
         (outcome,) = self.submit([draft], actor)
         if isinstance(outcome, Accepted):
-            self.mark_read(peer, last_id)
+            self.mark_read(peer, last_id if up_to_id is None else up_to_id)
         return outcome
+
+    def peer(self, name: str) -> str:
+        """Give whom a conversation is with as it is kept: a number in E.164, however it is written; else the name."""
+        number = parse_sender(name, self.settings.messages.home_region)
+        return number.e164 if number else name
 
     def mark_read(self, peer: str, up_to_id: int) -> int:
         """Note that a person has read a conversation up to an inbound message; give how many were new."""
@@ -175,6 +193,9 @@ class Services:
         phone = self.rack.find(serial) if self.rack else None
         if phone is not None:
             phone.update(enrolled=None)
+        self._remotes_changed()
+
+    def _remotes_changed(self) -> None:
         if self.remote is not None:
             self.remote.refresh()
         self.bells.ring()

@@ -145,7 +145,7 @@ def test_silence_to_the_end_of_the_lease_is_unknown_and_never_handed_out_again(d
     desk.queue(1)
     desk.later(minutes=31)  # however long it waited before
     (id_,) = desk.pick_up()
-    desk.later(seconds=119)
+    desk.later(seconds=305)  # and at 20 parts a minute twice the 3 s that a part takes
     desk.leases.run()
     sweep_overdue(desk.store, desk.bells, Timings(), desk.now)
     assert desk.states() == ["submitting"]
@@ -163,7 +163,7 @@ def test_silence_to_the_end_of_the_lease_is_unknown_and_never_handed_out_again(d
 def test_a_lease_is_as_long_as_the_work_in_the_phones_hands_at_its_pace(desk):
     desk.queue(100)  # at 20 parts a minute
     desk.pick_up(100)
-    desk.later(minutes=9.9)
+    desk.later(minutes=14.9)
     desk.leases.run()
     assert set(desk.states()) == {"submitting"}
     desk.later(minutes=0.2)
@@ -184,7 +184,7 @@ def test_where_the_policy_wants_it_a_message_is_handed_out_again_after_its_phone
     phone = desk.add("P2", "+420601000003", reissues=True)
     (id_,) = desk.queue(1, only_phone_id=phone)
     assert desk.pick_up(phone=phone) == [id_]
-    desk.later(seconds=121)
+    desk.later(seconds=307)
     desk.leases.run()
     desk.leases.run()
     assert desk.pick_up(phone=phone) == []  # nobody has heard of the phone since
@@ -204,7 +204,7 @@ def test_a_late_report_before_the_second_hand_over_prevents_it(desk):
     phone = desk.add("P2", "+420601000003", reissues=True)
     (id_,) = desk.queue(1, only_phone_id=phone)
     desk.pick_up(phone=phone)
-    desk.later(seconds=121)
+    desk.later(seconds=307)
     desk.leases.run()
     desk.later(seconds=1)
     desk.care.heartbeat(phone, Heartbeat())
@@ -221,7 +221,7 @@ def test_a_message_is_not_handed_out_for_ever(desk):
     handed = 0
     for _ in range(6):
         handed += len(desk.pick_up(phone=phone))
-        desk.later(seconds=121)
+        desk.later(seconds=307)
         desk.leases.run()
         desk.later(seconds=1)
         desk.care.heartbeat(phone, Heartbeat())
@@ -234,7 +234,7 @@ def test_an_error_for_an_attempt_that_another_has_followed_changes_nothing_of_th
     other = desk.add("P2", "+420601000003")
     (id_,) = desk.queue(1)
     desk.pick_up()
-    desk.later(seconds=121)
+    desk.later(seconds=307)
     desk.leases.run()
     desk.store.write(lambda s: settle(s, [id_], Settlement.RESEND, now=desk.now, actor="test", reason="again"))
     desk.bells.ring()
