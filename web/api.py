@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from flask import Blueprint, Response, jsonify, request
@@ -19,13 +20,16 @@ from host_controller.errors import (
     OptedOutError,
     PhoneBusyError,
     RefConflictError,
+    RemotePhoneConflictError,
     StoreBrokenError,
     StoreBusyError,
     StoreCommitLostError,
     StoreError,
     StoreFullError,
+    UnknownKeyError,
     UnknownPhoneError,
     UnknownTargetError,
+    UnroutableError,
 )
 from host_controller.messaging.batches import LONGEST_NAME
 from host_controller.messaging.held import list_held
@@ -34,11 +38,13 @@ from host_controller.rules.classes import MessageClass
 from host_controller.rules.states import MessageState
 from host_controller.store import inbound_queries, queries
 from web.api_batches import add_batches
+from web.api_binding import Binding
 from web.api_consent import add_consent
 from web.api_conversations import add_conversations
 from web.api_holds import add_holds
 from web.api_input import Answer, ApiError, Body, Brand, Json, Moment, checked, error_json, read_json
 from web.api_phones import add_phones
+from web.api_remote import add_remotes
 from web.api_rules import add_rules
 from web.api_settling import add_settling
 from web.api_stale import add_stale
@@ -59,6 +65,8 @@ _OTHER_STATUS = {
     PhoneBusyError.code: 503,
     UnknownPhoneError.code: 404,
     UnknownTargetError.code: 404,
+    UnknownKeyError.code: 404,
+    RemotePhoneConflictError.code: 409,
     NotUnknownError.code: 409,
     StoreBusyError.code: 503,
     StoreCommitLostError.code: 503,
@@ -76,6 +84,8 @@ class Terms(Body):
     not_before: Moment | None = None
     not_after: Moment | None = None
     ttl_s: Annotated[float, Field(gt=0, le=_LONGEST_TTL_S)] | None = None
+    sim: Annotated[str, Field(min_length=1, max_length=160)] | None = None
+    phone: Annotated[str, Field(min_length=1, max_length=128)] | None = None
 
 
 class MessageBody(Terms):
@@ -113,6 +123,7 @@ def make_api(services: Services) -> Blueprint:
     add_settling(api, services)
     add_stale(api, services)
     add_phones(api, services)
+    add_remotes(api, services)
     add_holds(api, services)
     add_batches(api, services)
     add_consent(api, services)
@@ -157,14 +168,13 @@ def _add_messages(api: Blueprint, services: Services) -> None:
     def submit() -> Answer:
         body = read_json()
         if "messages" not in body:
-            draft = checked(MessageBody, body)
-            outcome = services.submit([_draft(draft, draft)], _ACTOR)[0]
+            message = checked(MessageBody, body)
+            (outcome,) = _submit(services, [message], message)
             if isinstance(outcome, Rejected):
                 raise ApiError(_STATUS.get(outcome.code, 422), outcome.code, outcome.reason)
             return _outcome_json(outcome), 202
         call = checked(MessagesBody, body)
-        outcomes = services.submit([_draft(item, call) for item in call.messages], _ACTOR)
-        return {"results": [_outcome_json(outcome) for outcome in outcomes]}
+        return {"results": [_outcome_json(outcome) for outcome in _submit(services, call.messages, call)]}
 
     @api.get("/messages")
     def messages() -> Answer:
@@ -211,13 +221,27 @@ def _add_errors(api: Blueprint) -> None:
         return error_json(name, error.description or error.name), error.code or 500
 
 
-def _draft(body: MessageBody, call: Terms) -> Draft:
+def _submit(services: Services, messages: Sequence[MessageBody], call: Terms) -> list[Accepted | Rejected]:
+    """Take messages in, each by itself; what one must leave from may not be there."""
+    binding = Binding(services.store)
+    drafts = [_draft(body, call, binding) for body in messages]
+    taken = iter(services.submit([draft for draft in drafts if isinstance(draft, Draft)], _ACTOR))
+    return [next(taken) if isinstance(draft, Draft) else draft for draft in drafts]
+
+
+def _draft(body: MessageBody, call: Terms, binding: Binding) -> Draft | Rejected:
     """What a message does not say, its call says for it."""
+    try:
+        sim_id, phone_id = binding.sim_id(body.sim or call.sim), binding.phone_id(body.phone or call.phone)
+    except UnroutableError as error:
+        return Rejected(error.code, str(error))
     ttl_s = call.ttl_s if body.ttl_s is None else body.ttl_s
     return Draft(
         body.number,
         body.text,
         body.ref,
+        only_sim_id=sim_id,
+        only_phone_id=phone_id,
         batch=body.batch or call.batch,
         message_class=body.class_ or call.class_,
         not_before=body.not_before or call.not_before,

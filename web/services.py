@@ -10,6 +10,7 @@ from host_controller.consent.rules_care import RulesCare
 from host_controller.events import Bells
 from host_controller.fleet.care import PhoneCare
 from host_controller.fleet.rack import Rack
+from host_controller.fleet.remote_admin import RemoteAdmin
 from host_controller.fleet.sim_limits import Changes, change_limits
 from host_controller.inbox.care import InboxCare
 from host_controller.inbox.conversations import mark_read, newest_inbound_id, reply
@@ -53,11 +54,18 @@ class Services:
     dispatcher: Dispatcher | None = None
     """What the lanes choose by; None where there are none."""
     queue_why: QueueWhy = field(default_factory=QueueWhy)
+    on_remote_change: Callable[[], None] = lambda: None
+    """Told when a remote phone was added, changed, archived or brought back."""
 
     @property
     def care(self) -> PhoneCare:
         """The operator's hand on the phones."""
         return PhoneCare(self.rack, self.store, self.bells, self.clock)
+
+    @property
+    def remote_admin(self) -> RemoteAdmin:
+        """The operator's hand on the remote phones."""
+        return RemoteAdmin(self.store, self.settings, self.clock, self.on_remote_change)
 
     @property
     def control(self) -> Control:
@@ -169,6 +177,7 @@ class Services:
     def limit_sim(self, sim_id: int, changes: Changes) -> None:
         """Change limits of a SIM, checked already. Raises ConfigError for an unknown SIM."""
         serial = self.store.write(lambda session: change_limits(session, sim_id, changes))
+        self.on_remote_change()
         phone = self.rack.find(serial) if self.rack else None
         if phone is not None:
             phone.update(enrolled=None)

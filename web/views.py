@@ -29,6 +29,7 @@ from host_controller.store.inbound_queries import InboundView, OptOutView
 from host_controller.store.models import PhoneRecord
 from host_controller.store.queries import EventView, MessageView, PhoneEventView
 from web.outlook import Outlook
+from web.remote_views import KeyCard, RemoteCard
 from web.services import Services
 from web.sim_cards import Figures, SimCard, figures, sim_card
 
@@ -243,6 +244,8 @@ def as_json(
     | Explanation
     | StaleGroup
     | Group
+    | RemoteCard
+    | KeyCard
     | dict[str, Any],
 ) -> dict[str, Any]:
     """Plain JSON values; times as ISO 8601 in UTC."""

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
+from host_controller.errors import InvalidRemotePhoneError, UnknownKeyError
 from host_controller.store.models import DeviceKeyRecord, PhoneRecord
 
 CALLS_PER_MINUTE = 600
@@ -20,6 +23,8 @@ SHOWN = 8
 _BYTES = 32
 # A key is not written down as used more often than this: each call would cost a commit.
 _USED_EVERY = timedelta(minutes=1)
+# What JavaScript's Number() reads as one, as far as the characters of a key go.
+_NUMBER = re.compile(r"-?(\d+(e-?\d+)?|infinity)|0(x[0-9a-f]+|o[0-7]+|b[01]+)", re.ASCII | re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,11 @@ class NewKey:
 
     key_id: int
     secret: str = field(repr=False)
+
+    @property
+    def prefix(self) -> str:
+        """What is kept of it to tell it from others."""
+        return self.secret[:SHOWN]
 
 
 @dataclass(frozen=True)
@@ -54,13 +64,13 @@ def make_key(
     calls_per_minute: int = CALLS_PER_MINUTE,
     parts_per_day: int | None = None,
 ) -> NewKey:
-    """Give a phone one more key of 256 random bits, written in 43 characters of URL-safe base64.
+    """Give a phone one more key. Raises InvalidRemotePhoneError where it would have expired already.
 
-    The app reads what looks like a number or a truth value back as one, so such a key is drawn again.
+    `parts_per_day` is what the phone may be handed in a day with this key; None: only the limits of its SIMs count.
     """
-    secret = secrets.token_urlsafe(_BYTES)
-    while not _is_plain_text(secret):
-        secret = secrets.token_urlsafe(_BYTES)
+    if expires_at is not None and expires_at <= now:
+        raise InvalidRemotePhoneError("the key would have expired already; name a time to come")
+    secret = draw_secret()
     record = DeviceKeyRecord(
         phone_id=phone_id,
         label=label,
@@ -86,13 +96,11 @@ def find_device(session: Session, secret: str, now: datetime) -> Device | None:
     query = (
         select(DeviceKeyRecord)
         .join(PhoneRecord, PhoneRecord.id == DeviceKeyRecord.phone_id)
-        .where(DeviceKeyRecord.digest == digest, DeviceKeyRecord.revoked_at.is_(None), PhoneRecord.removed_at.is_(None))
+        .where(DeviceKeyRecord.digest == digest, PhoneRecord.removed_at.is_(None))
         .options(joinedload(DeviceKeyRecord.phone))
     )
     record = session.scalars(query).first()
-    if record is None or not hmac.compare_digest(record.digest, digest):
-        return None
-    if record.expires_at is not None and record.expires_at <= now:
+    if record is None or not hmac.compare_digest(record.digest, digest) or not is_open(record, now):
         return None
     is_noted = record.used_at is not None and now - record.used_at < _USED_EVERY
     return Device(
@@ -105,8 +113,50 @@ def note_used(session: Session, key_id: int, now: datetime) -> None:
     session.get_one(DeviceKeyRecord, key_id).used_at = now
 
 
-def _is_plain_text(secret: str) -> bool:
-    return any(character.isalpha() for character in secret) and secret[0].isalpha()
+def is_open(record: DeviceKeyRecord, now: datetime) -> bool:
+    """Tell whether a key opens anything, as far as its phone is of the rack."""
+    return record.revoked_at is None and (record.expires_at is None or record.expires_at > now)
+
+
+def find_key(session: Session, key_id: int) -> DeviceKeyRecord:
+    """Give a key's record. Raises UnknownKeyError."""
+    record = session.get(DeviceKeyRecord, key_id)
+    if record is None:
+        raise UnknownKeyError(f"there is no key {key_id}; `smsrack keys list` shows them")
+    return record
+
+
+def list_keys(session: Session, phone_id: int | None = None) -> Sequence[DeviceKeyRecord]:
+    """Give the keys, of one phone or of all, by id; revoked and expired ones too."""
+    query = select(DeviceKeyRecord).options(joinedload(DeviceKeyRecord.phone)).order_by(DeviceKeyRecord.id)
+    if phone_id is not None:
+        query = query.where(DeviceKeyRecord.phone_id == phone_id)
+    return session.scalars(query).all()
+
+
+def expire_key(record: DeviceKeyRecord, at: datetime) -> None:
+    """Let a key open nothing from `at` on; if it ends earlier, that stands."""
+    record.expires_at = at if record.expires_at is None else min(record.expires_at, at)
+
+
+def revoke_key(record: DeviceKeyRecord, *, now: datetime, actor: str) -> bool:
+    """Let a key open nothing from now on, for ever; give False where somebody has done so before."""
+    if record.revoked_at is not None:
+        return False
+    record.revoked_at, record.revoked_by = now, actor
+    return True
+
+
+def draw_secret() -> str:
+    """Give 256 random bits in 43 characters of URL-safe base64 that the app does not store as something else."""
+    while is_retyped(secret := secrets.token_urlsafe(_BYTES)):
+        pass
+    return secret
+
+
+def is_retyped(text: str) -> bool:
+    """Tell whether the app would store this key as a number or a truth value, and then be without a key."""
+    return text in ("true", "false") or _NUMBER.fullmatch(text) is not None
 
 
 def _digest(secret: str) -> str:

@@ -48,7 +48,8 @@ def add_remote(
     numbers = [parse_msisdn(raw, home_region).e164 for raw in draft.numbers]
     if len(set(numbers)) != len(numbers):
         raise InvalidRemotePhoneError("its two numbers are the same")
-    _refuse_taken(session, draft.name, numbers)
+    _refuse_taken_name(session, draft.name)
+    _refuse_taken_numbers(session, numbers)
     phone = PhoneRecord(
         hardware_serial=draft.name,
         adb_serial=draft.name,
@@ -100,17 +101,25 @@ def archive(session: Session, phone: PhoneRecord, *, now: datetime, actor: str) 
 
 
 def bring_back(session: Session, phone: PhoneRecord, *, now: datetime, actor: str) -> None:
-    """Undo `archive`; the keys that were not revoked open again."""
+    """Undo `archive`; the keys that were not revoked open again. Raises RemotePhoneConflictError."""
+    if phone.removed_at is None:
+        return
+    _refuse_taken_numbers(session, [sim.msisdn for sim in phone.sims if sim.msisdn])
+    for sim in phone.sims:
+        sim.active = True
     phone.removed_at = None
     note_event(session, phone, "brought back", "taken into the rack again", now=now, actor=actor)
 
 
-def _refuse_taken(session: Session, name: str, numbers: Sequence[str]) -> None:
+def _refuse_taken_name(session: Session, name: str) -> None:
     is_named = or_(PhoneRecord.hardware_serial == name, PhoneRecord.adb_serial == name)
     if session.scalars(select(PhoneRecord.id).where(is_named)).first() is not None:
         raise RemotePhoneConflictError(
             f"there is a phone {name!r} already; choose another name, or bring that one back"
         )
+
+
+def _refuse_taken_numbers(session: Session, numbers: Sequence[str]) -> None:
     in_use = (
         select(SimRecord.msisdn)
         .join(PhoneRecord)
