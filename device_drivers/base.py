@@ -277,6 +277,13 @@ class PhoneDriver(Protocol):
         """Give the phone's clock in ms since the epoch. Raises LinkError or PhoneAnswerError."""
         ...
 
+    def read_newest_row_id(self) -> int:
+        """Give the highest row id in the message store, of whatever kind; 0 where it is empty.
+
+        Raises LinkError or PhoneAnswerError.
+        """
+        ...
+
     def read_health(self) -> PhoneHealth:
         """Read battery, radio, screen and SIMs in one shell call. Raises LinkError or PhoneAnswerError."""
         ...

@@ -15,6 +15,10 @@
       UnknownBatchError         correct the batch's name
       PhoneBusyError            try again in a moment
       UnknownPhoneError         correct the serial
+      InvalidRemotePhoneError   correct what the words name
+      RemotePhoneConflictError  use another name or number
+      UnknownKeyError           correct the id
+      CannotPairError           set gateway.public_url, or mend what keeps phones from it
       UnknownMessageError       correct the id
       UnknownTargetError        correct the name of what is to be held or released
       UnknownInboundError       correct the id
@@ -216,6 +220,12 @@ class UnknownKeyError(ControllerError):
     """There is no such device key."""
 
     code = "unknown_key"
+
+
+class CannotPairError(ControllerError):
+    """A pairing code would lead a phone nowhere."""
+
+    code = "cannot_pair"
 
 
 class InvalidFilterError(ControllerError):

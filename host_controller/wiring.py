@@ -29,7 +29,10 @@ from host_controller.messaging.freeing import free_resumed
 from host_controller.messaging.holds import Holds
 from host_controller.messaging.judgement import assume_old
 from host_controller.messaging.lanes import Lanes
+from host_controller.messaging.leases import Leases
 from host_controller.messaging.queue import look_anew, move_due
+from host_controller.messaging.remote_care import RemoteCare
+from host_controller.messaging.remote_phones import RemotePhones
 from host_controller.messaging.session import LaneServices
 from host_controller.messaging.sweep import sweep_overdue
 from host_controller.messaging.unroutable import Unroutable
@@ -127,6 +130,8 @@ def build_controller(settings: Settings, data: DataDirectory) -> Controller:
         clock=utc_now,
     )
     lanes = Lanes(lane_services)
+    remotes = RemotePhones(store, dispatcher, settings, utc_now)
+    rack.remote_phones = remotes.views
     clock = Clock()
     supervision = AdbSupervision(
         adb_server, link, on_change=lambda: clock.run_soon("phones"), on_restart=rack.attach_soon
@@ -139,11 +144,14 @@ def build_controller(settings: Settings, data: DataDirectory) -> Controller:
     clock.every(timings.late_round_s, "unknown", lambda: assume_old(store, settings.messages, timings, utc_now()))
     clock.every(timings.due_s, "due", lambda: move_due(store, dispatcher.queue, utc_now))
     clock.every(timings.workload_s, "workload", dispatcher.workload.count)
+    clock.every(timings.watch_s, "leases", Leases(store, bells, timings, utc_now).run)
+    clock.every(timings.watch_s, "remote phones", remotes.watch)
     clock.every(timings.read_idle_s, "inbox", lanes.ask_to_read)
     clock.every(timings.health_s, "health", lanes.ask_for_health)
     if settings.odoo.url:
         clock.every(settings.odoo.poll_s, "odoo", _odoo_sync(settings, store, bells).run)
-    services = Services(store, rack, bells, settings, utc_now, clock.jobs, holds, dispatcher=dispatcher)
+    remote = RemoteCare(store, remotes, dispatcher, timings, utc_now)
+    services = Services(store, rack, bells, settings, utc_now, clock.jobs, holds, dispatcher=dispatcher, remote=remote)
     surfaces = _surfaces(services, data)
     return Controller(settings, timings, store, rack, bells, lanes, clock, adb_server, supervision, surfaces)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, cast
 
 from flask import Blueprint, request
 from pydantic import BaseModel, ConfigDict, Field
@@ -55,14 +55,23 @@ class KeyBody(Body):
     replaces: int | None = None
     overlap_minutes: OverlapMinutes = OVERLAP / _MINUTE
 
+    @property
     def terms(self) -> KeyTerms:
-        """What it opens."""
-        return KeyTerms(self.label, self.expires_at, self.calls_per_minute, self.parts_per_day)
+        """What is said of the key itself."""
+        said = self.model_dump(include={"label", "expires_at", "calls_per_minute", "parts_per_day"}, exclude_unset=True)
+        return cast(KeyTerms, said)
 
     @property
     def overlap(self) -> timedelta:
         """How long the one that it replaces still opens."""
         return self.overlap_minutes * _MINUTE
+
+
+class PairingBody(KeyBody):
+    """The same, in a pairing code."""
+
+    check: bool = True
+    """False does not look whether phones would reach the gateway."""
 
 
 class RemotesQuery(BaseModel):
@@ -128,8 +137,22 @@ def add_remotes(api: Blueprint, services: Services) -> None:
     @api.post("/remote-phones/<name>/keys")
     def make_key(name: str) -> Answer:
         body = read_body(KeyBody)
-        key = services.remote_admin.make_key(name, body.terms(), _ACTOR, replaces=body.replaces, overlap=body.overlap)
+        key = services.remote_admin.make_key(name, body.terms, _ACTOR, replaces=body.replaces, overlap=body.overlap)
         return {"id": key.key_id, "key": key.secret, "prefix": key.prefix}, 201
+
+    @api.post("/remote-phones/<name>/pairing")
+    def pair(name: str) -> Answer:
+        body = read_body(PairingBody)
+        pairing = services.remote_admin.pair(
+            name, body.terms, _ACTOR, replaces=body.replaces, overlap=body.overlap, check=body.check
+        )
+        return {
+            "payload": pairing.code.payload,
+            "key_id": pairing.key.key_id,
+            "prefix": pairing.key.prefix,
+            "svg": pairing.code.svg(),
+            "png_base64": pairing.code.png_base64(),
+        }, 201
 
     @api.get("/keys")
     def keys() -> Answer:

@@ -43,6 +43,8 @@ class KeyCard:
     revoked_at: datetime | None
     revoked_by: str | None
     used_at: datetime | None
+    heard_at: datetime | None
+    """The last heartbeat of its phone, once the key was used and if it came since it was made."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,8 @@ def _state(phone: PhoneRecord, now: datetime) -> RemoteState:
 
 
 def _key_card(record: DeviceKeyRecord, now: datetime) -> KeyCard:
+    heartbeat_at = record.phone.remote.heartbeat_at if record.phone.remote else None
+    is_heard = record.used_at is not None and heartbeat_at is not None and heartbeat_at >= record.created_at
     return KeyCard(
         id=record.id,
         remote_phone=record.phone.adb_serial,
@@ -131,4 +135,5 @@ def _key_card(record: DeviceKeyRecord, now: datetime) -> KeyCard:
         revoked_at=record.revoked_at,
         revoked_by=record.revoked_by,
         used_at=record.used_at,
+        heard_at=heartbeat_at if is_heard else None,
     )

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from host_controller.access.reach_check import check_reach
 from host_controller.consent.rules_care import RulesCare
 from host_controller.events import Bells
 from host_controller.fleet.care import PhoneCare
@@ -22,6 +23,7 @@ from host_controller.messaging.dispatcher import Dispatcher
 from host_controller.messaging.holds import Holds
 from host_controller.messaging.journal_care import release_restored
 from host_controller.messaging.judgement import Settlement, settle
+from host_controller.messaging.remote_care import RemoteCare
 from host_controller.messaging.stale import cancel_stale, release_stale
 from host_controller.messaging.submit import Accepted, Draft, Rejected, submit
 from host_controller.messaging.why import Why
@@ -56,6 +58,10 @@ class Services:
     queue_why: QueueWhy = field(default_factory=QueueWhy)
     on_remote_change: Callable[[], None] = lambda: None
     """Told when a remote phone was added, changed, archived or brought back."""
+    check_reach: Callable[[str], None] = check_reach
+    """Sees that phones reach the gateway at a URL. Raises CannotPairError."""
+    remote: RemoteCare | None = None
+    """What remote phones ask; None where no daemon runs."""
 
     @property
     def care(self) -> PhoneCare:
@@ -65,7 +71,7 @@ class Services:
     @property
     def remote_admin(self) -> RemoteAdmin:
         """The operator's hand on the remote phones."""
-        return RemoteAdmin(self.store, self.settings, self.clock, self.on_remote_change)
+        return RemoteAdmin(self.store, self.settings, self.clock, self.on_remote_change, self.check_reach)
 
     @property
     def control(self) -> Control:
@@ -181,4 +187,6 @@ class Services:
         phone = self.rack.find(serial) if self.rack else None
         if phone is not None:
             phone.update(enrolled=None)
-            self.bells.ring()
+        if self.remote is not None:
+            self.remote.refresh()
+        self.bells.ring()

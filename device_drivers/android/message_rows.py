@@ -67,6 +67,21 @@ def is_count(output: str) -> bool:
     return re.fullmatch(r"Row: 0 count\(\*\)=\d+\r?\n?", output) is not None
 
 
+def newest_command() -> DeviceCommand:
+    """Ask for the highest row id."""
+    return _query("--projection", "_id", "--sort", "_id DESC LIMIT 1")
+
+
+def parse_newest(output: str) -> int:
+    """Give the highest row id, 0 for none. Raises RowGrammarError."""
+    if output.strip() == _NO_ROWS:
+        return 0
+    match = re.fullmatch(r"Row: 0 _id=(\d{1,19})\r?\n?", output, re.ASCII)
+    if match is None:
+        raise RowGrammarError("the answer is not a row id")
+    return int(match.group(1))
+
+
 def hex_command() -> DeviceCommand:
     """Ask for one row in the only form that is ever read."""
     return _query("--projection", _PROJECTION, "--sort", "_id ASC LIMIT 1")

@@ -108,6 +108,14 @@ class AndroidPhone(PhoneDriver):
         """See PhoneDriver."""
         return self._clock_ms(self._run(CLOCK, _READ_LIMIT_S).stdout)
 
+    def read_newest_row_id(self) -> int:
+        """See PhoneDriver."""
+        answer = self._run(message_rows.newest_command(), _READ_LIMIT_S).stdout
+        try:
+            return message_rows.parse_newest(answer)
+        except message_rows.RowGrammarError as error:
+            raise PhoneAnswerError(self._serial, f"the message store's answer was refused: {error}") from error
+
     def read_health(self) -> PhoneHealth:
         """See PhoneDriver."""
         steps = [CLOCK, BOOT_ID, BATTERY, _REGISTRY, SIM_OPERATORS, _NETWORK_OPERATORS, _ROAMING, ISUB]

@@ -128,7 +128,8 @@ def find_key(session: Session, key_id: int) -> DeviceKeyRecord:
 
 def list_keys(session: Session, phone_id: int | None = None) -> Sequence[DeviceKeyRecord]:
     """Give the keys, of one phone or of all, by id; revoked and expired ones too."""
-    query = select(DeviceKeyRecord).options(joinedload(DeviceKeyRecord.phone)).order_by(DeviceKeyRecord.id)
+    phone = joinedload(DeviceKeyRecord.phone).joinedload(PhoneRecord.remote)
+    query = select(DeviceKeyRecord).options(phone).order_by(DeviceKeyRecord.id)
     if phone_id is not None:
         query = query.where(DeviceKeyRecord.phone_id == phone_id)
     return session.scalars(query).all()

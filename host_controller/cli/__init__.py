@@ -12,10 +12,12 @@ from host_controller.cli.batches import batches
 from host_controller.cli.control import drain, holds, pause, resume, stop
 from host_controller.cli.demo import demo
 from host_controller.cli.inbox import inbox
+from host_controller.cli.keys import keys
 from host_controller.cli.lists import messages, status
 from host_controller.cli.odoo import odoo
 from host_controller.cli.optouts import optouts
 from host_controller.cli.phones import phones
+from host_controller.cli.remote import remote
 from host_controller.cli.run import run
 from host_controller.cli.send import send
 from host_controller.cli.settle import settle
@@ -53,6 +55,8 @@ _COMMANDS = (
     stale,
     status,
     phones,
+    remote,
+    keys,
     inbox,
     optouts,
     odoo,

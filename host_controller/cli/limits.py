@@ -32,16 +32,16 @@ class NumberOrNone(click.ParamType[int | str]):
         return number
 
 
-# A message of the longest kind has to fit in.
-_PARTS = NumberOrNone(MAX_PARTS)
+PARTS = NumberOrNone(MAX_PARTS)
+"""A limit of parts: a message of the longest kind has to fit in."""
 
 
 @click.command()
 @click.argument("sim")
 @click.option("--per-minute", "parts_per_minute", type=click.IntRange(1, 6000), help="Parts a minute.")
-@click.option("--per-hour", "parts_per_hour", type=_PARTS, help="Parts in any 60 minutes.")
-@click.option("--per-day", "parts_per_day", type=_PARTS, help="Parts a day.")
-@click.option("--per-month", "parts_per_month", type=_PARTS, help="Parts a billing month.")
+@click.option("--per-hour", "parts_per_hour", type=PARTS, help="Parts in any 60 minutes.")
+@click.option("--per-day", "parts_per_day", type=PARTS, help="Parts a day.")
+@click.option("--per-month", "parts_per_month", type=PARTS, help="Parts a billing month.")
 @click.option("--recipients-per-month", type=NumberOrNone(1), help="Different numbers in a billing month.")
 @click.option("--reset-day", "month_reset_day", type=click.IntRange(1, 31), help="On which that month begins.")
 @click.option(

@@ -37,6 +37,8 @@ _MOVING = (MessageState.QUEUED, MessageState.SUBMITTING)
 @click.option("--not-before", type=MOMENT, help="Nothing goes earlier; without a zone in the rack's.")
 @click.option("--not-after", type=MOMENT, help="What has not gone by then expires.")
 @click.option("--ttl", type=TTL, help="It expires after so long, like 90s, 15m, 24h or 2d.")
+@click.option("--sim", metavar="SIM", help="Only from this one: its id, number, ICCID or SERIAL:SLOT.")
+@click.option("--phone", metavar="SERIAL", help="Only from this phone.")
 @click.option("--wait", is_flag=True, help="Wait until every message has ended.")
 @click.option("--wait-limit", type=click.FloatRange(1), default=600, show_default=True, metavar="SECONDS")
 @api_command
@@ -52,6 +54,8 @@ def send(
     not_before: datetime | None,
     not_after: datetime | None,
     ttl: float | None,
+    sim: str | None,
+    phone: str | None,
     wait: bool,
     wait_limit: float,
 ) -> None:
@@ -66,6 +70,8 @@ def send(
         "not_before": times.json(not_before),
         "not_after": times.json(not_after),
         "ttl_s": ttl,
+        "sim": sim,
+        "phone": phone,
     }
     result = submit_rows(api, rows, call=call)
     if not as_json:

@@ -32,6 +32,8 @@ class Arrival:
     clock_ms: int
     confirmed_by: str | None
     """Who asked for it to be enrolled: that confirms every change; None where nobody did."""
+    newest_row_id: int | None = None
+    """The highest row id in its message store; None where it was not asked for, or cannot be read."""
 
 
 def remembered_options(session: Session, hardware_serial: str) -> EnrolOptions | None:
@@ -89,6 +91,7 @@ def save_arrival(
             hardware_serial=enrolment.identity.hardware_serial,
             enrolled_at=now,
             inbox_date_ms=arrival.clock_ms - _FIRST_READ_BACK_MS,
+            inbox_first_id=arrival.newest_row_id,
         )
         session.add(phone)
         _describe(phone, arrival)

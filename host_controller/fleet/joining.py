@@ -51,7 +51,8 @@ class Joining:
         clock_ms = phone.driver.read_clock_ms()
         # To go through the list again confirms nothing: a stop is lifted by `confirm` only.
         confirmed_by = _OPERATOR if invitation and not known else None
-        arrival = Arrival(enrolment, checks, options, phone.view().usb_path, clock_ms, confirmed_by)
+        newest = phone.driver.read_newest_row_id() if enrolment.capabilities.can_read_sms and not known else None
+        arrival = Arrival(enrolment, checks, options, phone.view().usb_path, clock_ms, confirmed_by, newest)
         enrolled = self._store.write(lambda session: self._save(session, arrival, phone.serial, invitation))
         phone.invitation_is_done(invitation)
         if enrolled is None:

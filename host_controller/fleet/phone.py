@@ -19,6 +19,7 @@ from host_controller.rules.waiting import Wait
 LINKED = "device"
 ABSENT = "absent"
 SAME_SERIAL = "same serial"
+SILENT = "no heartbeat"
 
 
 class PhoneStatus(StrEnum):
@@ -49,6 +50,7 @@ _LINK_WORDS = {
     "sideload": "it waits for an update to be loaded; restart it",
     "host": "it plays a USB host; choose `charging only` in its USB settings",
     ABSENT: "not connected; check cable and hub",
+    SILENT: "nothing was heard of its app for long; open it there, and see that sending is started",
 }
 
 
@@ -99,11 +101,18 @@ class Enrolled:
     """Counts the times that this phone has come to a host; what an older one knows is out of date."""
     recipients: Node = EVERYBODY
     """Whom it may write to."""
+    is_remote: bool = False
+    """Whether it fetches its messages and reports on them by itself."""
 
     @property
     def usable_sims(self) -> tuple[RackSim, ...]:
         """The SIMs that are not stopped."""
         return tuple(sim for sim in self.sims if sim.stopped is None)
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether what it has received can be read from here."""
+        return self.can_read_sms and not self.is_remote
 
     @property
     def has_witness(self) -> bool:

@@ -62,6 +62,8 @@ class Rack:
         self._losses: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=timings.flaps))
         self.server_trouble: Callable[[], str | None] = lambda: None
         """What whoever watches the adb server says of it."""
+        self.remote_phones: Callable[[], list[PhoneView]] = list
+        """Gives the phones of the rack that need no cable."""
 
     @property
     def trouble(self) -> str | None:
@@ -69,11 +71,12 @@ class Rack:
         return self.server_trouble() or self._list_trouble
 
     def phones(self) -> list[PhoneView]:
-        """Every phone that was seen since the start, by serial."""
+        """Every phone that was seen since the start, and the remote ones, each by serial."""
         views = [phone.view() for _, phone in sorted(list(self._phones.items()))]
         # While two phones share a serial, the name without a place is nobody's; later the names with one are.
         doubled = {view.serial.rsplit("@", 1)[0] for view in views if view.link == SAME_SERIAL}
-        return [view for view in views if view.link != ABSENT or not (view.serial in doubled or "@" in view.serial)]
+        linked = [view for view in views if view.link != ABSENT or not (view.serial in doubled or "@" in view.serial)]
+        return [*linked, *sorted(self.remote_phones(), key=lambda view: view.serial)]
 
     def find(self, serial: str) -> RackPhone | None:
         """Give a phone by its ADB serial or hardware serial."""

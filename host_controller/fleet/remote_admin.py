@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import TypedDict, TypeVar
 
 from sqlalchemy.orm import Session
 
 from host_controller.access.device_keys import (
-    CALLS_PER_MINUTE,
     NewKey,
     expire_key,
     find_key,
@@ -18,7 +17,8 @@ from host_controller.access.device_keys import (
     make_key,
     revoke_key,
 )
-from host_controller.errors import UnknownKeyError
+from host_controller.access.pairing import PairingCode
+from host_controller.errors import CannotPairError, UnknownKeyError
 from host_controller.fleet.enrolment import note_event
 from host_controller.fleet.remote import RemoteDraft, add_remote, archive, bring_back, find_remote
 from host_controller.fleet.sim_limits import Changes, change_limits
@@ -31,15 +31,13 @@ OVERLAP = timedelta(minutes=60)
 """How long a key that is replaced still opens, unless somebody says otherwise."""
 
 
-@dataclass(frozen=True)
-class KeyTerms:
-    """How long and how much a new key opens."""
+class KeyTerms(TypedDict, total=False):
+    """What is said of a new key: see `make_key`. Of the rest, all but the end is as with the key that it replaces."""
 
-    label: str = ""
-    expires_at: datetime | None = None
-    calls_per_minute: int = CALLS_PER_MINUTE
-    parts_per_day: int | None = None
-    """Parts that the phone may be handed in a day with this key; None: only the limits of its SIMs."""
+    label: str
+    expires_at: datetime | None
+    calls_per_minute: int
+    parts_per_day: int | None
 
 
 @dataclass(frozen=True)
@@ -51,16 +49,30 @@ class Added:
     key: NewKey
 
 
+@dataclass(frozen=True)
+class Pairing:
+    """A new key, in the code that the app scans."""
+
+    key: NewKey
+    code: PairingCode
+
+
 class RemoteAdmin:
     """The operator's hand on the remote phones."""
 
     def __init__(
-        self, store: Store, settings: Settings, clock: Callable[[], datetime], on_change: Callable[[], None]
+        self,
+        store: Store,
+        settings: Settings,
+        clock: Callable[[], datetime],
+        on_change: Callable[[], None],
+        check_reach: Callable[[str], None],
     ) -> None:
         self._store = store
         self._settings = settings
         self._clock = clock
         self._on_change = on_change
+        self._check_reach = check_reach
 
     def add(self, draft: RemoteDraft, limits: Changes, actor: str) -> Added:
         """Add a phone with its first key; `limits`, checked already, hold for every SIM instead of the usual ones.
@@ -74,7 +86,7 @@ class RemoteAdmin:
             phone = add_remote(session, draft, settings.new_sims, home_region, now=now, actor=actor)
             for sim in phone.sims:
                 change_limits(session, sim.id, limits)
-            key = self._make_key(session, phone, KeyTerms(), now, actor)
+            key = _make_key(session, phone, {}, now, actor)
             return Added(phone.id, tuple(sim.id for sim in phone.sims), key)
 
         return self._changed(work)
@@ -130,15 +142,43 @@ class RemoteAdmin:
 
         def work(session: Session) -> NewKey:
             phone = find_remote(session, name)
-            old = None if replaces is None else self._key_in_force(session, phone, replaces, now)
-            key = self._make_key(session, phone, terms, now, actor)
-            if old is not None:
-                expire_key(old, now + overlap)
-                words = f"key {old.id} ({old.prefix}…) is replaced by key {key.key_id} ({key.prefix}…)"
-                note_event(session, phone, "key replaced", words, now=now, actor=actor)
+            if replaces is None:
+                return _make_key(session, phone, terms, now, actor)
+            old = _key_in_force(session, phone, replaces, now)
+            as_before: KeyTerms = {
+                "label": old.label,
+                "calls_per_minute": old.calls_per_minute,
+                "parts_per_day": old.parts_per_day,
+            }
+            key = _make_key(session, phone, {**as_before, **terms}, now, actor)
+            expire_key(old, now + overlap)
+            words = f"key {old.id} ({old.prefix}…) is replaced by key {key.key_id} ({key.prefix}…)"
+            note_event(session, phone, "key replaced", words, now=now, actor=actor)
             return key
 
         return self._store.write(work)
+
+    def pair(
+        self,
+        name: str,
+        terms: KeyTerms,
+        actor: str,
+        *,
+        replaces: int | None = None,
+        overlap: timedelta = OVERLAP,
+        check: bool = True,
+    ) -> Pairing:
+        """Make a key in a pairing code, once phones would reach the gateway; raises CannotPairError where not.
+
+        The rest as in `make_key`.
+        """
+        url = self._settings.gateway.public_url
+        if url is None:
+            raise CannotPairError("set gateway.public_url to how phones reach this rack, like https://sms.example.com")
+        if check:
+            self._check_reach(url)
+        key = self.make_key(name, terms, actor, replaces=replaces, overlap=overlap)
+        return Pairing(key, PairingCode(url, key.secret))
 
     def revoke(self, key_id: int, actor: str) -> None:
         """Let a key open nothing from now on; once more changes nothing. Raises UnknownKeyError."""
@@ -157,25 +197,16 @@ class RemoteAdmin:
         self._on_change()
         return result
 
-    @staticmethod
-    def _make_key(session: Session, phone: PhoneRecord, terms: KeyTerms, now: datetime, actor: str) -> NewKey:
-        key = make_key(
-            session,
-            phone.id,
-            now=now,
-            actor=actor,
-            label=terms.label,
-            expires_at=terms.expires_at,
-            calls_per_minute=terms.calls_per_minute,
-            parts_per_day=terms.parts_per_day,
-        )
-        label = f", {terms.label}" if terms.label else ""
-        note_event(session, phone, "key made", f"key {key.key_id} ({key.prefix}…{label})", now=now, actor=actor)
-        return key
 
-    @staticmethod
-    def _key_in_force(session: Session, phone: PhoneRecord, key_id: int, now: datetime) -> DeviceKeyRecord:
-        record = find_key(session, key_id)
-        if record.phone_id != phone.id or not is_open(record, now):
-            raise UnknownKeyError(f"{phone.adb_serial} has no key {key_id} in force; `smsrack keys list` shows them")
-        return record
+def _make_key(session: Session, phone: PhoneRecord, terms: KeyTerms, now: datetime, actor: str) -> NewKey:
+    key = make_key(session, phone.id, now=now, actor=actor, **terms)
+    label = f", {terms['label']}" if terms.get("label") else ""
+    note_event(session, phone, "key made", f"key {key.key_id} ({key.prefix}…{label})", now=now, actor=actor)
+    return key
+
+
+def _key_in_force(session: Session, phone: PhoneRecord, key_id: int, now: datetime) -> DeviceKeyRecord:
+    record = find_key(session, key_id)
+    if record.phone_id != phone.id or not is_open(record, now):
+        raise UnknownKeyError(f"{phone.adb_serial} has no key {key_id} in force; `smsrack keys list` shows them")
+    return record

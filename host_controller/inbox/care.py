@@ -95,7 +95,7 @@ class InboxCare:
         """
         if self._rack is None:
             raise NotRunningError("no daemon runs; start it with `smsrack run`")
-        readable = [view for view in self._rack.phones() if view.enrolled and view.enrolled.can_read_sms]
+        readable = [view for view in self._rack.phones() if view.enrolled and view.enrolled.is_readable]
         if serial is not None:
             readable = [view for view in readable if serial in _names(view)]
         if not readable:

@@ -40,10 +40,12 @@ class Position:
     """The highest row id then; 0 where no row was left, None before the first one was read."""
     seen_id: int
     """The last inbound message that was stored by then."""
+    first_id: int | None
+    """The highest row id when the phone was enrolled, where that was asked for."""
 
     def query(self, from_row_id: int | None) -> MessageQuery:
-        """Ask for what is new by date, and for everything from a row on."""
-        return MessageQuery(None, self.date_ms, None if from_row_id is None else from_row_id - 1)
+        """Ask for what is new by date, and for everything from a row on; at first, for what came after enrolment."""
+        return MessageQuery(None, self.date_ms, self.first_id if from_row_id is None else from_row_id - 1)
 
 
 @dataclass(frozen=True)
@@ -189,7 +191,7 @@ class Inbox:
     def _position(self, phone_id: int) -> Position:
         with self._store.reading() as session:
             phone = session.get_one(PhoneRecord, phone_id)
-            return Position(phone.inbox_date_ms, phone.inbox_row_id, phone.inbox_seen_id or 0)
+            return Position(phone.inbox_date_ms, phone.inbox_row_id, phone.inbox_seen_id or 0, phone.inbox_first_id)
 
 
 def _row_ids_of(phone_id: int) -> Select[int]:

@@ -1,10 +1,9 @@
-"""Storing what phones received: each message once, and a STOP with all that follows from it, in one transaction."""
+"""Storing the rows of a phone's inbox, each message once."""
 
 from __future__ import annotations
 
 import hashlib
-import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -12,21 +11,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from device_drivers.base import InboxRow
-from device_drivers.failpoints import failpoint
-from host_controller.consent.flood import flood_notice
-from host_controller.consent.opt_outs import OptOutSource, Origin, in_force, lift
-from host_controller.consent.policy import read_policy
-from host_controller.consent.stop_lists import tables_in_force
-from host_controller.inbox.answering import answer_stop
-from host_controller.messaging.opting_out import opt_out
+from host_controller.inbox.intake import Intake, Judged
 from host_controller.settings import Settings
-from host_controller.store.bulk import rows_in
-from host_controller.store.models import InboundRecord, MessageRecord, SimRecord
+from host_controller.store.models import InboundRecord, SimRecord
 from host_controller.store.store import Store
-from host_controller.text.msisdn import Msisdn, parse_sender
-from host_controller.text.stop_words import StopDecision, StopVerdict, judge_stop
 
-_log = logging.getLogger(__name__)
 # A phone's clock can be anything; no message is older than SMS.
 _OLDEST = timedelta(days=30 * 366)
 # Message centres write local time as UTC now and then; what arrived still earlier than that was dated by a wrong clock.
@@ -56,13 +45,7 @@ class _Fresh:
 
     row: InboxRow
     digest: str
-    msisdn: Msisdn | None
-    decision: StopDecision
-    may_forward: bool
-
-    @property
-    def is_stop(self) -> bool:
-        return self.decision.verdict is StopVerdict.CERTAIN
+    judged: Judged
 
 
 class InboundStore:
@@ -76,11 +59,9 @@ class InboundStore:
         on_answer: Callable[[], None] = lambda: None,
     ) -> None:
         """`on_answer` is called when answers to STOPs were queued."""
-        self._on_answer = on_answer
         self._store = store
-        self._settings = settings
         self._clock = clock
-        self._alarmed = False
+        self._intake = Intake(store, settings, clock, on_answer)
 
     def take(self, phone_id: int, rows: Sequence[InboxRow], phone_clock_ms: int) -> StoredPage:
         """Store the rows that are new, in one transaction, and obey them."""
@@ -88,37 +69,20 @@ class InboundStore:
         with self._store.reading() as session:
             stored = _stored(session, phone_id, rows)
             new = [(row, digest) for row, digest in keyed if (row.row_id, row.date_ms, digest) not in stored]
-            fresh = self._judge(session, new) if new else []
+            judged = self._intake.judge(session, [(row.sender, row.body) for row, _ in new]) if new else []
+        fresh = [_Fresh(row, digest, one) for (row, digest), one in zip(new, judged, strict=True)]
         if fresh:
-            with self._store.refusals.writing([one.msisdn.e164 for one in fresh if one.msisdn and one.is_stop]):
-                failpoint("inbound.before")
-                answers = self._store.write(lambda session: self._add(session, phone_id, fresh, phone_clock_ms))
-                failpoint("inbound.after")
-            if answers:
-                self._on_answer()
-            self._watch_for_flood()
+            answered = self._intake.write(judged, lambda session: self._add(session, phone_id, fresh, phone_clock_ms))
+            self._intake.tell(answered=answered)
         known = [KnownRow(key[0], inbound_id) for key, inbound_id in stored.items() if key in _keys(keyed)]
         return StoredPage(len(fresh), tuple(known))
 
-    def _judge(self, session: Session, rows: Sequence[tuple[InboxRow, str]]) -> list[_Fresh]:
-        own = set(session.scalars(select(SimRecord.msisdn).where(SimRecord.msisdn.is_not(None))))
-        tables, policy = tables_in_force(session), read_policy(session)
-        senders = [parse_sender(row.sender, self._settings.messages.home_region) for row, _ in rows]
-        known = own | _written_to(session, [sender.e164 for sender in senders if sender])
-        fresh = []
-        for (row, digest), msisdn in zip(rows, senders, strict=True):
-            can_refuse = msisdn is not None and msisdn.e164 not in own
-            decision = judge_stop(row.body, sender_is_msisdn=can_refuse, tables=tables)
-            may_forward = policy.forward.permits(decision.verdict, is_known=msisdn is not None and msisdn.e164 in known)
-            fresh.append(_Fresh(row, digest, msisdn, decision, may_forward))
-        return fresh
-
-    def _add(self, session: Session, phone_id: int, fresh: Sequence[_Fresh], phone_clock_ms: int) -> int:
-        """Give how many answers were queued."""
-        now, answers = self._clock(), 0
+    def _add(self, session: Session, phone_id: int, fresh: Sequence[_Fresh], phone_clock_ms: int) -> bool:
+        """Tell whether answers were queued."""
+        now, is_answered = self._clock(), False
         sims = session.scalars(select(SimRecord).where(SimRecord.phone_id == phone_id).order_by(SimRecord.id)).all()
         for one in fresh:
-            row, decision = one.row, one.decision
+            row = one.row
             record = InboundRecord(
                 phone_id=phone_id,
                 sim_id=_sim_id(row, sims),
@@ -126,69 +90,13 @@ class InboundStore:
                 row_date_ms=row.date_ms,
                 body_sha256=one.digest,
                 sender=row.sender,
-                msisdn=one.msisdn.e164 if one.msisdn else None,
                 text=row.body,
                 received_at=_received_at(row, phone_clock_ms, now),
                 sent_at=_at(row.sent_at_ms),
                 stored_at=now,
-                stop=decision.verdict,
-                stop_rule=decision.rule,
-                stop_word=decision.word,
-                may_forward=one.may_forward,
             )
-            session.add(record)
-            if one.msisdn and decision.verdict in (StopVerdict.CERTAIN, StopVerdict.START):
-                session.flush()
-                obey = _obey_stop if one.is_stop else _obey_start
-                answers += obey(session, record, one.msisdn, now)
-        return answers
-
-    def _watch_for_flood(self) -> None:
-        with self._store.reading() as session:
-            notice = flood_notice(session, self._settings.inbox, self._clock())
-        if notice and not self._alarmed:
-            _log.error("%s", notice)
-        self._alarmed = notice is not None
-
-
-def _obey_stop(session: Session, record: InboundRecord, msisdn: Msisdn, now: datetime) -> bool:
-    if _has_started_since(session, record):
-        _log.info("STOP from %s is older than their START", msisdn)
-        return False
-    origin = Origin(
-        OptOutSource.INBOUND, f"inbound {record.id}", record.id, rule=record.stop_rule, word=record.stop_word
-    )
-    outcome = opt_out(session, msisdn.e164, origin, now=now)
-    _log.info("STOP from %s: opted out, %s queued messages cancelled", msisdn, outcome.cancelled)
-    answer = read_policy(session).stop_answer
-    return answer is not None and answer_stop(session, record, msisdn.e164, answer, now) is not None
-
-
-def _obey_start(session: Session, record: InboundRecord, msisdn: Msisdn, now: datetime) -> bool:
-    """Lift what the person has set, and nothing else; a STOP that came after it stays."""
-    own = [
-        found
-        for found in in_force(session, msisdn.e164, sources=[OptOutSource.INBOUND])
-        if found.inbound is None or found.inbound.received_at <= record.received_at
-    ]
-    actor = f"inbound {record.id}"
-    if lift(own, now=now, actor=actor, reason="the person asked for messages again"):
-        _log.info("START from %s: no longer opted out by themselves", msisdn)
-    return False
-
-
-def _has_started_since(session: Session, record: InboundRecord) -> bool:
-    query = select(InboundRecord.id).where(
-        InboundRecord.msisdn == record.msisdn,
-        InboundRecord.stop == StopVerdict.START,
-        InboundRecord.received_at > record.received_at,
-    )
-    return session.scalar(query.limit(1)) is not None
-
-
-def _written_to(session: Session, numbers: Collection[str]) -> set[str]:
-    query = select(MessageRecord.msisdn).distinct()
-    return {number for (number,) in rows_in(session, query, MessageRecord.msisdn, numbers)}
+            is_answered |= self._intake.add(session, record, one.judged, now).is_answered
+        return is_answered
 
 
 def _stored(session: Session, phone_id: int, rows: Sequence[InboxRow]) -> dict[tuple[int, int, str], int]:

@@ -18,6 +18,7 @@ from host_controller.consent.opt_outs import refuses
 from host_controller.consent.policy import barred_classes
 from host_controller.messaging.queue import QueuedMessage
 from host_controller.messaging.transitions import change_state, note_event, queue_again
+from host_controller.rules.ledger import Use
 from host_controller.rules.states import (
     OPEN_ATTEMPTS,
     TRANSITIONS,
@@ -60,6 +61,12 @@ class Claim:
     """What the phone is told as message id; a function of the message and the attempt's number."""
     intent_at: datetime
     message: QueuedMessage
+
+    @property
+    def use(self) -> Use:
+        """What it counts for against the limits of its SIM."""
+        message = self.message
+        return Use(self.intent_at, message.parts, message.message_class, message.msisdn)
 
 
 def claim(
@@ -161,9 +168,9 @@ def settle_not_sent(session: Session, attempt_id: int, verdict: Verdict, timings
     The first two times at once, for any phone; from then on later and later, so that a message whose own fault it is
     holds up nobody. What the framework refused waits from the first time, and fails after `MAX_REJECTIONS`.
     """
-    attempt = _close(session, attempt_id, AttemptState.NOT_SENT, verdict)
+    attempt = close(session, attempt_id, AttemptState.NOT_SENT, verdict)
     message = attempt.message
-    if message.state != MessageState.SUBMITTING or _last_n(session, message.id) != attempt.n:
+    if message.state != MessageState.SUBMITTING or last_n(session, message.id) != attempt.n:
         return
     rejections = _count_not_sent(session, message.id, Evidence.REJECTED)
     if verdict.evidence is Evidence.REJECTED and rejections >= MAX_REJECTIONS:
@@ -213,7 +220,7 @@ def settle_sent(session: Session, proofs: Mapping[int, SentRow], *, now: datetim
         connection.execute(_NOTE, [{"message_id": id_, **change} for id_ in ordinary])
     for attempt_id, id_, _, _ in found:
         if ordinary.get(id_, (0,))[0] != attempt_id:
-            _prove_sent(session, session.get_one(AttemptRecord, attempt_id), verdict)
+            prove_sent(session, session.get_one(AttemptRecord, attempt_id), verdict)
 
 
 _CLOSE_AS_SENT = (
@@ -249,12 +256,12 @@ def settle_sent_by_radio(session: Session, attempt_id: int, *, now: datetime, ac
     """The phone's radio took every part; there is no row that could be read, or none yet."""
     if is_open(session, attempt_id):
         verdict = Verdict(now, actor, "the radio took every part", Evidence.RADIO)
-        _prove_sent(session, _close(session, attempt_id, AttemptState.RADIO, verdict), verdict)
+        prove_sent(session, close(session, attempt_id, AttemptState.RADIO, verdict), verdict)
 
 
 def settle_unknown(session: Session, attempt_id: int, verdict: Verdict) -> None:
     """No proof either way: the message may have left, and is never sent again by itself."""
-    attempt = _close(session, attempt_id, AttemptState.UNKNOWN, verdict)
+    attempt = close(session, attempt_id, AttemptState.UNKNOWN, verdict)
     if attempt.message.state == MessageState.SUBMITTING:
         change_state(
             session,
@@ -266,7 +273,7 @@ def settle_unknown(session: Session, attempt_id: int, verdict: Verdict) -> None:
         )
 
 
-def _prove_sent(session: Session, attempt: AttemptRecord, verdict: Verdict) -> None:
+def prove_sent(session: Session, attempt: AttemptRecord, verdict: Verdict) -> None:
     """An attempt has left, and so its message, whatever was done about it meanwhile; what is final stays."""
     message = attempt.message
     now, actor, reason = verdict.now, verdict.actor, verdict.reason
@@ -277,7 +284,8 @@ def _prove_sent(session: Session, attempt: AttemptRecord, verdict: Verdict) -> N
         note_event(session, message, now=now, actor=actor, reason=f"attempt {attempt.n} did leave: {reason}")
 
 
-def _last_n(session: Session, message_id: int) -> int:
+def last_n(session: Session, message_id: int) -> int:
+    """Give the number of a message's last attempt, 0 where there is none."""
     return session.scalar(select(func.max(AttemptRecord.n)).where(AttemptRecord.message_id == message_id)) or 0
 
 
@@ -300,7 +308,8 @@ def is_open(session: Session, attempt_id: int) -> bool:
     return session.get_one(AttemptRecord, attempt_id).state in OPEN_ATTEMPTS
 
 
-def _close(session: Session, attempt_id: int, state: AttemptState, verdict: Verdict) -> AttemptRecord:
+def close(session: Session, attempt_id: int, state: AttemptState, verdict: Verdict) -> AttemptRecord:
+    """Settle an attempt, and nothing else."""
     attempt = session.get_one(AttemptRecord, attempt_id)
     attempt.state = state
     attempt.settled_at = verdict.now

@@ -21,7 +21,6 @@ from host_controller.messaging.hands import Hands
 from host_controller.messaging.sim_choice import SimChoice
 from host_controller.messaging.taking import Blown, Idle, Taken, Taking
 from host_controller.messaging.unproven import UnprovenAttempt
-from host_controller.rules.ledger import Use
 from host_controller.rules.states import AttemptState, Evidence
 from host_controller.rules.timings import Timings
 from host_controller.rules.waiting import Wait
@@ -121,7 +120,7 @@ class Sending:
         if isinstance(taken, (Idle, Wait)):
             return taken
         claim, sim = taken
-        self._choice.note(sim, _use(claim))
+        self._choice.note(sim, claim.use)
         self._hands.take(_unproven(claim, sim, sender))
         receipt = self._hand_over(driver, claim, sim, stamp)
         if receipt is None:
@@ -189,14 +188,9 @@ class Sending:
         failpoint("not_sent.before")
         self._store.write(work)
         failpoint("not_sent.after")
-        self._choice.take_back(sim, _use(claim), verdict.now)
+        self._choice.take_back(sim, claim.use, verdict.now)
         self._hands.forget([claim.attempt_id])
         self._shared.queue.forget()
-
-
-def _use(claim: Claim) -> Use:
-    message = claim.message
-    return Use(claim.intent_at, message.parts, message.message_class, message.msisdn)
 
 
 def _unproven(claim: Claim, sim: RackSim, sender: Sender) -> UnprovenAttempt:

@@ -188,7 +188,7 @@ class _Look:
         return wait, words[wait.reason]
 
     def _is_full(self, in_hands: int) -> bool:
-        if not in_hands:
+        if not in_hands or self._record.remote is not None:
             return False
         enrolled, by_app = self._view.enrolled if self._view else None, self._record.send_way == SendWay.APP
         most = enrolled.most_unproven if enrolled else 1 if by_app else most_unconfirmed(0)

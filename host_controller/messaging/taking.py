@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 
 from sqlalchemy.orm import Session
 
@@ -144,6 +146,27 @@ class Taking:
                 break
         shared.queue.park(session, aside)
         return result or shortest(waits) or Idle(self.goes_on_at or shared.queue.due_at)
+
+    def count(self, session: Session, now: datetime, usable_slots: frozenset[int], most: int) -> dict[int, int]:
+        """Count what the phone could take now, limits aside, up to `most`, by the SIM that it would leave from.
+
+        The first SIM stands for any. Nothing is taken, put aside or held because of it.
+        """
+        slots = self._free_slots(usable_slots)
+        if isinstance(slots, Wait):
+            return {}
+        found: Counter[int] = Counter()
+        waiting = self._shared.queue.messages(session, self._enrolled.phone_id, self.sim_ids, now)
+        for message in islice(waiting, most):
+            is_held = self._shared.holds.of_batch(message.batch_id) or self._shared.rules.would_hold(
+                session, message, now
+            )
+            if is_held or not self._may_take(message, now):
+                continue
+            kept_sim_id = self._kept_sim(session, message, now, slots)
+            if kept_sim_id is None or kept_sim_id in self.sim_ids:
+                found[message.only_sim_id or kept_sim_id or self.sim_ids[0]] += 1
+        return found
 
     @property
     def goes_on_at(self) -> datetime | None:

@@ -76,8 +76,6 @@ class Evidence(StrEnum):
     """The recipient opted out after the claim and before the phone was reached."""
     REPORT = "report"
     """A remote phone's own word."""
-    LEASE = "lease"
-    """A remote phone's lease ended in silence, and its policy says that it may be sent again."""
     REJECTED = "rejected"
     """The framework refused it."""
     WITHDRAWN = "withdrawn"

@@ -84,6 +84,7 @@ class PhoneRecord(Base):
     removed_at: Mapped[datetime | None]
     inbox_date_ms: Mapped[int] = mapped_column(BigInteger)
     inbox_row_id: Mapped[int | None]
+    inbox_first_id: Mapped[int | None]
     inbox_seen_id: Mapped[int | None]
     recipient_filter: Mapped[str | None]
     sims: Mapped[list[SimRecord]] = relationship(back_populates="phone", order_by="SimRecord.slot_index")
@@ -358,8 +359,10 @@ class InboundRecord(Base):
 
     __tablename__ = "inbound"
     __table_args__ = (
-        # Row ids are reused on Android: only all four together name a message.
+        # Row ids are reused on Android: only all four together name a message. Of what an app tells of, see app_inbox.
         UniqueConstraint("phone_id", "row_id", "row_date_ms", "body_sha256"),
+        Index("ix_inbound_phone_id_body_sha256", "phone_id", "body_sha256"),
+        Index("ix_inbound_phone_id_received_at", "phone_id", "received_at", "id"),
         Index("ix_inbound_sender", "sender"),
         Index("ix_inbound_msisdn", "msisdn"),
         Index("ix_inbound_stop_received_at", "stop", "received_at"),

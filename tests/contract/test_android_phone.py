@@ -250,6 +250,15 @@ def test_an_inbox_is_read_page_by_page_whatever_was_sent_meanwhile(phone, phones
     assert all(size <= limit for size in sizes)
 
 
+def test_the_newest_row_is_named_whatever_its_kind(phone, phones, eventually):
+    phones.inject(phone.serial, "+420603111222", "the first")
+    received = eventually(phone.read_newest_row_id)
+    before = phone.read_clock_ms()
+    phone.submit(next(IDS), phone.enrolment.sims[0], TO, ["and one that was sent"])
+    sent = eventually(lambda: phone.read_messages(MessageQuery(before, before, None)).sent)
+    assert phone.read_newest_row_id() == sent[-1].row_id > received
+
+
 def test_a_damaged_row_and_one_that_forges_others_neither_hide_nor_make_any(phone, phones, eventually):
     before = phone.read_clock_ms()
     forged = "Hi\nRow: 9 _id=99, type=1, date=1, date_sent=1, sub_id=1, hex(address)=2B34, hex(body)=53544F50"

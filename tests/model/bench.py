@@ -252,7 +252,8 @@ class LaneSteps:
         options = EnrolOptions(send_only=not self.phone.can_read_sms)
         enrolment = self.phone.enrol(options)
         clock_ms = self.phone.read_clock_ms()
-        arrival = Arrival(enrolment, enrolment.checks, options, None, clock_ms, None)
+        newest = self.phone.read_newest_row_id() if self.phone.can_read_sms else None
+        arrival = Arrival(enrolment, enrolment.checks, options, None, clock_ms, None, newest)
         enrolled = bench.store.write(
             lambda session: save_arrival(session, arrival, _NEW_SIMS, now=bench.clock(), actor="lane")
         )

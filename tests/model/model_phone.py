@@ -193,6 +193,9 @@ class ModelPhone(PhoneDriver):
     def read_clock_ms(self) -> int:
         return self._call()(self.clock_ms)
 
+    def read_newest_row_id(self) -> int:
+        return self._call()(max((*self.inbox_rows, *self.sent_rows), default=0))
+
     def read_health(self) -> PhoneHealth:
         return self._call()(PhoneHealth(90, 25.0, True, (), self.sims))
 

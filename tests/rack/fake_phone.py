@@ -108,6 +108,10 @@ class FakePhone(PhoneDriver):
         self._check_link()
         return int(time.time() * 1000) + self.clock_offset_ms
 
+    def read_newest_row_id(self) -> int:
+        self._check_link()
+        return max((row.row_id for row in (*self.inbox_rows, *self.sent_rows)), default=0)
+
     def read_health(self) -> PhoneHealth:
         self._check_link()
         radio = tuple(SimHealth(sim.slot_index, self.in_service, -80) for sim in self.sims)

@@ -128,6 +128,19 @@ def test_a_stop_that_uses_the_row_id_of_a_deleted_message_is_found(reader, delet
     assert reader.texts()[5:] == ["STOP"]
 
 
+@pytest.mark.parametrize("before", [0, 3], ids=["an empty inbox", "messages in it"])
+def test_a_stop_is_found_though_the_clock_went_back_before_the_first_message_came(make_rack, fake_phone, before):
+    phone = fake_phone(in_service=False)
+    for n in range(before):
+        phone.receive(PETR, f"private {n}", date_ms=phone.read_clock_ms() - DAY_MS)
+    reader = Reader(make_rack(), phone)
+    phone.clock_offset_ms -= 6 * DAY_MS
+    phone.receive(ANNA, "STOP")
+    reader.read()
+    assert reader.opted_out() == {ANNA}
+    assert reader.texts() == ["STOP"]
+
+
 def test_two_equal_messages_are_two_and_one_that_is_read_again_is_one(reader):
     for row_id in (7, 8):
         reader.phone.receive(PETR, "Ano", row_id=row_id, date_ms=reader.phone.read_clock_ms())

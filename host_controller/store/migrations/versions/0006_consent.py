@@ -15,6 +15,7 @@ depends_on = None
 
 def upgrade() -> None:
     """Nothing refers to the old opt-outs: they are moved into a table that keeps lifted ones too."""
+    op.add_column("phone", sa.Column("inbox_first_id", sa.Integer(), nullable=True))
     op.add_column("phone", sa.Column("inbox_seen_id", sa.Integer(), nullable=True))
     # Until the next reading, whatever is stored counts as read to its end.
     op.execute("UPDATE phone SET inbox_seen_id = (SELECT max(id) FROM inbound)")

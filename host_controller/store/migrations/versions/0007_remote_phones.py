@@ -14,7 +14,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Two new tables, and until when an attempt is leased."""
+    """Two new tables, until when an attempt is leased, and what apps tell of by phone, content and time."""
     op.create_table(
         "remote_phone",
         sa.Column("phone_id", sa.Integer(), nullable=False),
@@ -49,3 +49,5 @@ def upgrade() -> None:
     )
     op.create_index("ix_device_key_phone_id", "device_key", ["phone_id"])
     op.add_column("attempt", sa.Column("lease_until", UtcDateTime(), nullable=True))
+    op.create_index("ix_inbound_phone_id_body_sha256", "inbound", ["phone_id", "body_sha256"])
+    op.create_index("ix_inbound_phone_id_received_at", "inbound", ["phone_id", "received_at", "id"])

@@ -1,0 +1,162 @@
+"""What becomes of a message that has come in, whatever way it came: judged, stored, and obeyed in one transaction."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from device_drivers.failpoints import failpoint
+from host_controller.consent.flood import flood_notice
+from host_controller.consent.opt_outs import EVERY_BRAND, OptOutSource, Origin, in_force, lift
+from host_controller.consent.policy import read_policy
+from host_controller.consent.stop_lists import tables_in_force
+from host_controller.inbox.answering import answer_stop
+from host_controller.messaging.opting_out import opt_out
+from host_controller.settings import Settings
+from host_controller.store.bulk import rows_in
+from host_controller.store.models import InboundRecord, MessageRecord, SimRecord
+from host_controller.store.store import Store
+from host_controller.text.msisdn import Msisdn, parse_sender
+from host_controller.text.stop_words import StopDecision, StopVerdict, judge_stop
+
+T = TypeVar("T")
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What a message asks for, and of whom it is."""
+
+    msisdn: Msisdn | None
+    """None: of a company's name or a short code, which can refuse nothing."""
+    decision: StopDecision
+    may_forward: bool
+
+    @property
+    def is_stop(self) -> bool:
+        """Whether it is to be obeyed as a STOP."""
+        return self.decision.verdict is StopVerdict.CERTAIN
+
+
+@dataclass(frozen=True)
+class Obeyed:
+    """What a message that was stored has changed."""
+
+    opted_out: bool = False
+    """It is a clear STOP, and was obeyed..."""
+    was_opted_out: bool = False
+    """...by a number that had opted out already."""
+    is_answered: bool = False
+    """An answer was queued."""
+
+
+NOTHING_CHANGED = Obeyed()
+
+
+class Intake:
+    """Takes messages in, for who reads phones and for who is told by apps. Thread-safe."""
+
+    def __init__(
+        self, store: Store, settings: Settings, clock: Callable[[], datetime], on_answer: Callable[[], None]
+    ) -> None:
+        """`on_answer` is called when answers to STOPs were queued."""
+        self._store = store
+        self._settings = settings
+        self._clock = clock
+        self._on_answer = on_answer
+        self._alarmed = False
+
+    def judge(self, session: Session, said: Sequence[tuple[str, str]]) -> list[Judged]:
+        """Judge messages, each a sender and a text."""
+        own = set(session.scalars(select(SimRecord.msisdn).where(SimRecord.msisdn.is_not(None))))
+        tables, policy = tables_in_force(session), read_policy(session)
+        senders = [parse_sender(sender, self._settings.messages.home_region) for sender, _ in said]
+        known = own | _written_to(session, [sender.e164 for sender in senders if sender])
+        judged = []
+        for (_, text), msisdn in zip(said, senders, strict=True):
+            can_refuse = msisdn is not None and msisdn.e164 not in own
+            decision = judge_stop(text, sender_is_msisdn=can_refuse, tables=tables)
+            may_forward = policy.forward.permits(decision.verdict, is_known=msisdn is not None and msisdn.e164 in known)
+            judged.append(Judged(msisdn, decision, may_forward))
+        return judged
+
+    def write(self, judged: Collection[Judged], work: Callable[[Session], T]) -> T:
+        """Run a work that stores these messages; whom a STOP is of, nothing goes to from now on. Raises StoreError."""
+        with self._store.refusals.writing([one.msisdn.e164 for one in judged if one.msisdn and one.is_stop]):
+            failpoint("inbound.before")
+            result = self._store.write(work)
+            failpoint("inbound.after")
+        return result
+
+    def add(self, session: Session, record: InboundRecord, judged: Judged, now: datetime) -> Obeyed:
+        """Add a message, with what was judged of it, and obey it."""
+        record.msisdn = judged.msisdn.e164 if judged.msisdn else None
+        record.stop, record.stop_rule, record.stop_word = (
+            judged.decision.verdict,
+            judged.decision.rule,
+            judged.decision.word,
+        )
+        record.may_forward = judged.may_forward
+        session.add(record)
+        if judged.msisdn is None or judged.decision.verdict not in (StopVerdict.CERTAIN, StopVerdict.START):
+            return NOTHING_CHANGED
+        session.flush()
+        return (_obey_stop if judged.is_stop else _obey_start)(session, record, judged.msisdn, now)
+
+    def tell(self, *, answered: bool) -> None:
+        """Say what has come of messages that are stored: answers to send, or a flood of STOPs."""
+        if answered:
+            self._on_answer()
+        with self._store.reading() as session:
+            notice = flood_notice(session, self._settings.inbox, self._clock())
+        if notice and not self._alarmed:
+            _log.error("%s", notice)
+        self._alarmed = notice is not None
+
+
+def _obey_stop(session: Session, record: InboundRecord, msisdn: Msisdn, now: datetime) -> Obeyed:
+    if _has_started_since(session, record):
+        _log.info("STOP from %s is older than their START", msisdn)
+        return NOTHING_CHANGED
+    was_opted_out = bool(in_force(session, msisdn.e164, brand=EVERY_BRAND))
+    origin = Origin(
+        OptOutSource.INBOUND, f"inbound {record.id}", record.id, rule=record.stop_rule, word=record.stop_word
+    )
+    outcome = opt_out(session, msisdn.e164, origin, now=now)
+    _log.info("STOP from %s: opted out, %s queued messages cancelled", msisdn, outcome.cancelled)
+    answer = read_policy(session).stop_answer
+    is_answered = answer is not None and answer_stop(session, record, msisdn.e164, answer, now) is not None
+    return Obeyed(opted_out=True, was_opted_out=was_opted_out, is_answered=is_answered)
+
+
+def _obey_start(session: Session, record: InboundRecord, msisdn: Msisdn, now: datetime) -> Obeyed:
+    """Lift what the person has set, and nothing else; a STOP that came after it stays."""
+    own = [
+        found
+        for found in in_force(session, msisdn.e164, sources=[OptOutSource.INBOUND])
+        if found.inbound is None or found.inbound.received_at <= record.received_at
+    ]
+    actor = f"inbound {record.id}"
+    if lift(own, now=now, actor=actor, reason="the person asked for messages again"):
+        _log.info("START from %s: no longer opted out by themselves", msisdn)
+    return NOTHING_CHANGED
+
+
+def _has_started_since(session: Session, record: InboundRecord) -> bool:
+    query = select(InboundRecord.id).where(
+        InboundRecord.msisdn == record.msisdn,
+        InboundRecord.stop == StopVerdict.START,
+        InboundRecord.received_at > record.received_at,
+    )
+    return session.scalar(query.limit(1)) is not None
+
+
+def _written_to(session: Session, numbers: Collection[str]) -> set[str]:
+    query = select(MessageRecord.msisdn).distinct()
+    return {number for (number,) in rows_in(session, query, MessageRecord.msisdn, numbers)}

@@ -1,0 +1,68 @@
+"""The remote phones of the rack, by their ids. Thread-safe."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import datetime
+
+from host_controller.errors import UnknownPhoneError
+from host_controller.fleet.phone import PhoneView
+from host_controller.fleet.remote import list_remotes
+from host_controller.messaging.dispatcher import Dispatcher
+from host_controller.messaging.remote_phone import RemotePhone
+from host_controller.settings import Settings
+from host_controller.store.store import Store
+
+
+class RemotePhones:
+    """What is in memory of them; `refresh` after anybody has changed their records."""
+
+    def __init__(self, store: Store, dispatcher: Dispatcher, settings: Settings, clock: Callable[[], datetime]) -> None:
+        self._store = store
+        self._dispatcher = dispatcher
+        self._settings = settings
+        self._clock = clock
+        self._phones: dict[int, RemotePhone] = {}
+        self._lock = threading.Lock()
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Take phones, SIMs and limits from the record again."""
+        now = self._clock()
+        with self._lock:
+            with self._store.reading() as session:
+                records = list_remotes(session)
+            before, self._phones = self._phones, {record.id: self._renewed(record.id, now) for record in records}
+            for phone_id in before.keys() - self._phones.keys():
+                before[phone_id].leave(now)
+
+    def get(self, phone_id: int) -> RemotePhone:
+        """Give one. Raises UnknownPhoneError."""
+        phone = self._phones.get(phone_id)
+        if phone is None:
+            raise UnknownPhoneError("there is no such remote phone; `smsrack remote list` shows them")
+        return phone
+
+    def all(self) -> list[RemotePhone]:
+        """Give all of them."""
+        return list(self._phones.values())
+
+    def views(self) -> list[PhoneView]:
+        """Give all of them as phones of the rack."""
+        now = self._clock()
+        return [phone.view(now) for phone in self.all()]
+
+    def watch(self) -> None:
+        """Those that have fallen silent take nothing for now."""
+        now = self._clock()
+        for phone in self.all():
+            if not phone.is_online(now):
+                phone.leave(now)
+
+    def _renewed(self, phone_id: int, now: datetime) -> RemotePhone:
+        """Read it while it is handed nothing, so that no use is missed."""
+        known = self._phones.get(phone_id)
+        with known.lock if known else threading.RLock(), self._store.reading() as session:
+            record = next(record for record in list_remotes(session) if record.id == phone_id)
+            return RemotePhone(self._store, self._dispatcher, self._settings, record, now)
