@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 MINUTES_5, HOURS_2 = timedelta(minutes=5, seconds=5), timedelta(hours=2)
+# The app waits 60 s for the radio, looks every 30 s whether that is over, and tells every 3 s what it knows.
+SLOWEST = timedelta(seconds=60 + 30 + 3)
 # Many times what the daemon takes to look around after its clock was put forward.
 LIMIT_S = 20
 
@@ -66,6 +68,7 @@ def test_case_41_a_lease_that_ended_is_in_no_list(phone, clocked, eventually):
     assert phone.ok("reconcile", {"known_ids": [message_id]}) == {"success": True, **lists}
     # By default silence is no proof that it did not leave: nobody gets it again.
     phone.heartbeat()
+    has_looked(clocked, eventually)
     assert phone.pick_up() == []
     phone.ok("confirm-batch", {"results": [{"id": message_id, "status": "sent"}]})
     assert clocked.state(message_id) == "sent"
@@ -85,6 +88,17 @@ def picked_up_late(phone, clocked):
     return message_id
 
 
+def has_looked(clocked, eventually):
+    """Wait until all that the daemon does every few seconds was done since now."""
+    since = clocked.now
+
+    def jobs_done():
+        jobs = [job for job in clocked.api.call("GET", "/status")["jobs"] if job["interval_s"] <= 5]
+        return jobs and all(job["last_run_at"] and datetime.fromisoformat(job["last_run_at"]) > since for job in jobs)
+
+    eventually(jobs_done, LIMIT_S, "a look around")
+
+
 def issue_again(phone, clocked, eventually):
     clocked.put_forward(HOURS_2)
 
@@ -97,12 +111,25 @@ def issue_again(phone, clocked, eventually):
 
 def test_case_42_issued_again_after_its_own_lease(reissuing, clocked, eventually):
     message_id = picked_up_late(reissuing, clocked)
-    clocked.put_forward(MINUTES_5)
+    clocked.put_forward(SLOWEST)
     reissuing.heartbeat()
+    has_looked(clocked, eventually)
     assert reissuing.pick_up() == []
     assert clocked.state(message_id) == "submitting"
     assert issue_again(reissuing, clocked, eventually) == [message_id]
     assert reissuing.pick_up() == []
+
+
+def test_case_42_a_lease_is_long_enough_for_the_whole_batch(clocked, eventually):
+    # 20 messages at 20 a minute: the last of them leaves a minute after it was picked up.
+    phone = clocked.phone(reissues=True, parts_per_minute=20)
+    ids = phone.queue(20)
+    assert phone.pick_up_ids() == ids
+    clocked.put_forward(timedelta(seconds=60) + SLOWEST)
+    phone.heartbeat()
+    has_looked(clocked, eventually)
+    assert clocked.states(ids) == ["submitting"] * 20
+    assert phone.pick_up() == []
 
 
 def test_case_42_not_before_the_app_has_spoken(reissuing, clocked, eventually):
@@ -110,9 +137,11 @@ def test_case_42_not_before_the_app_has_spoken(reissuing, clocked, eventually):
     clocked.put_forward(HOURS_2)
     eventually(lambda: clocked.state(message_id) != "submitting", LIMIT_S, "the end of the lease")
     # An app that has just started polls before it reconciles: what it has sent, it has not told yet.
+    has_looked(clocked, eventually)
     assert reissuing.pick_up() == []
     reissuing.ok("confirm-batch", {"results": [{"id": message_id, "status": "sent"}]})
     reissuing.ok("reconcile", {"known_ids": []})
+    has_looked(clocked, eventually)
     assert reissuing.pick_up() == []
     assert clocked.state(message_id) == "sent"
 
@@ -124,5 +153,6 @@ def test_case_43_a_late_report_of_the_first_copy(reissuing, clocked, eventually)
     assert clocked.state(message_id) == "sent"
     clocked.put_forward(HOURS_2)
     reissuing.heartbeat()
+    has_looked(clocked, eventually)
     assert reissuing.pick_up() == []
     assert reissuing.stats()["sent_today"] == 1
