@@ -93,6 +93,14 @@ class Gateway:
         self.daemon, self.port, self.api = daemon, port, api
         self._sims, self._recipients = itertools.count(1), itertools.count(1)
         self._addresses = itertools.count(2)
+        self._passing: list[Phone] = []
+
+    def answers(self) -> bool:
+        """Whether phones get there."""
+        try:
+            return Caller(self.port).ask("/healthz", method="GET").status == 200
+        except ConnectionRefusedError:
+            return False
 
     def add(self, name: str, numbers: tuple[str, ...], **limits: Any) -> Phone:
         limits = {"parts_per_minute": 6000, "parts_per_day": None, **limits}
@@ -102,7 +110,13 @@ class Gateway:
     def phone(self, sims: int = 1, **limits: Any) -> Phone:
         """Add a phone that no other test uses."""
         numbers = tuple(f"+420601{next(self._sims):06d}" for _ in range(sims))
-        return self.add(f"phone-{numbers[0][-6:]}", numbers, **limits)
+        self._passing.append(self.add(f"phone-{numbers[0][-6:]}", numbers, **limits))
+        return self._passing[-1]
+
+    def archive_all(self) -> None:
+        """Take the phones of a test out of the rack, and what is queued for them with them."""
+        while self._passing:
+            self.api.call("DELETE", f"/remote-phones/{self._passing.pop().name}")
 
     def number(self) -> str:
         """A number that no other test writes to."""
@@ -149,10 +163,16 @@ class ClockedGateway(Gateway):
     """A daemon whose clock can be put forward; see benchmarks/jumping_clock.py."""
 
     clock: Path
+    scale = 0.2
+    """Of all waits and leases, but not of days."""
 
     @property
     def now(self) -> datetime:
         return datetime.fromtimestamp(time.time() + float(self.clock.read_text()), UTC)
+
+    def let_pass(self, by: timedelta) -> None:
+        """Let a wait pass, or a lease."""
+        self.put_forward(by * self.scale)
 
     def put_forward(self, by: timedelta) -> None:
         whole = self.clock.with_suffix(".new")
@@ -180,6 +200,7 @@ def _running(eventually, kind: type[Gateway], **options: Any) -> Iterator[Any]:
         daemon.wait_up()
         api = stack.enter_context(open_api(load_settings(daemon.config)))
         made = kind(daemon, port, api)
+        eventually(made.answers, 30, "the gateway's port")
         if isinstance(made, ClockedGateway):
             made.clock = clock
         yield made
@@ -195,7 +216,7 @@ def gateway(eventually) -> Iterator[Gateway]:
 @pytest.fixture(scope="session")
 def clocked(eventually) -> Iterator[ClockedGateway]:
     """One whose clock can be put forward, and which looks around it more often."""
-    with _running(eventually, ClockedGateway, scale=1.0, module="benchmarks.jumping_clock") as made:
+    with _running(eventually, ClockedGateway, scale=ClockedGateway.scale, module="benchmarks.jumping_clock") as made:
         yield made
 
 
@@ -217,6 +238,15 @@ def p3(gateway) -> Phone:
     phone = gateway.add("P3", ("+420777000003",))
     gateway.api.call("DELETE", "/remote-phones/P3")
     return phone
+
+
+@pytest.fixture(autouse=True)
+def no_phone_stays(request) -> Iterator[None]:
+    """The rack of the next test is as small as that of the first."""
+    yield
+    for name in ("gateway", "clocked"):
+        if name in request.fixturenames:
+            request.getfixturevalue(name).archive_all()
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ def test_case_17_a_phone_falls_silent(phone, clocked, eventually):
     assert phone.card()["heartbeat_limit_minutes"] == 5
     phone.heartbeat()
     assert phone.stats()["state"] == "online"
-    clocked.put_forward(MINUTES_5)
+    clocked.let_pass(MINUTES_5)
     eventually(lambda: phone.stats()["state"] == "offline", LIMIT_S, "the phone's silence")
     phone.heartbeat()
     assert phone.stats()["state"] == "online"
@@ -62,7 +62,7 @@ def test_case_41_a_lease_that_ended_is_in_no_list(phone, clocked, eventually):
     (message_id,) = phone.queue()
     assert phone.pick_up_ids() == [message_id]
     assert phone.ok("reconcile", {"known_ids": [message_id]})["stuck_ids"] == [message_id]
-    clocked.put_forward(HOURS_2)
+    clocked.let_pass(HOURS_2)
     eventually(lambda: clocked.state(message_id) == "unknown", LIMIT_S, "the end of the lease")
     lists = {"already_confirmed_ids": [], "stuck_ids": [], "not_found_ids": []}
     assert phone.ok("reconcile", {"known_ids": [message_id]}) == {"success": True, **lists}
@@ -82,7 +82,7 @@ def reissuing(clocked):
 def picked_up_late(phone, clocked):
     """Let a message wait for 31 minutes, and the phone take it."""
     (message_id,) = phone.queue()
-    clocked.put_forward(timedelta(minutes=31))
+    clocked.let_pass(timedelta(minutes=31))
     phone.heartbeat()
     assert phone.pick_up_ids() == [message_id]
     return message_id
@@ -93,14 +93,14 @@ def has_looked(clocked, eventually):
     since = clocked.now
 
     def jobs_done():
-        jobs = [job for job in clocked.api.call("GET", "/status")["jobs"] if job["interval_s"] <= 5]
+        jobs = [job for job in clocked.api.call("GET", "/status")["jobs"] if job["interval_s"] <= 5 * clocked.scale]
         return jobs and all(job["last_run_at"] and datetime.fromisoformat(job["last_run_at"]) > since for job in jobs)
 
     eventually(jobs_done, LIMIT_S, "a look around")
 
 
 def issue_again(phone, clocked, eventually):
-    clocked.put_forward(HOURS_2)
+    clocked.let_pass(HOURS_2)
 
     def asked():
         phone.heartbeat()
@@ -111,7 +111,7 @@ def issue_again(phone, clocked, eventually):
 
 def test_case_42_issued_again_after_its_own_lease(reissuing, clocked, eventually):
     message_id = picked_up_late(reissuing, clocked)
-    clocked.put_forward(SLOWEST)
+    clocked.let_pass(SLOWEST)
     reissuing.heartbeat()
     has_looked(clocked, eventually)
     assert reissuing.pick_up() == []
@@ -125,7 +125,7 @@ def test_case_42_a_lease_is_long_enough_for_the_whole_batch(clocked, eventually)
     phone = clocked.phone(reissues=True, parts_per_minute=20)
     ids = phone.queue(20)
     assert phone.pick_up_ids() == ids
-    clocked.put_forward(timedelta(seconds=60) + SLOWEST)
+    clocked.let_pass(timedelta(seconds=60) + SLOWEST)
     phone.heartbeat()
     has_looked(clocked, eventually)
     assert clocked.states(ids) == ["submitting"] * 20
@@ -134,7 +134,7 @@ def test_case_42_a_lease_is_long_enough_for_the_whole_batch(clocked, eventually)
 
 def test_case_42_not_before_the_app_has_spoken(reissuing, clocked, eventually):
     message_id = picked_up_late(reissuing, clocked)
-    clocked.put_forward(HOURS_2)
+    clocked.let_pass(HOURS_2)
     eventually(lambda: clocked.state(message_id) != "submitting", LIMIT_S, "the end of the lease")
     # An app that has just started polls before it reconciles: what it has sent, it has not told yet.
     has_looked(clocked, eventually)
@@ -151,7 +151,7 @@ def test_case_43_a_late_report_of_the_first_copy(reissuing, clocked, eventually)
     assert issue_again(reissuing, clocked, eventually) == [message_id]
     reissuing.report(message_id, "sent")
     assert clocked.state(message_id) == "sent"
-    clocked.put_forward(HOURS_2)
+    clocked.let_pass(HOURS_2)
     reissuing.heartbeat()
     has_looked(clocked, eventually)
     assert reissuing.pick_up() == []

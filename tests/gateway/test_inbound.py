@@ -197,7 +197,7 @@ def test_case_56_stop_that_is_not_done(gateway, phone):
 
 def test_case_57_blacklist(gateway, phone):
     sender = gateway.number()
-    row_id = phone.ok("inbound", inbound(sender, "Uz mi nepiste"))["id"]
+    row_id = phone.ok("inbound", inbound(sender, "Dekuji, nemam zajem"))["id"]
     assert gateway.phone().ok("inbound-blacklist", {"ids": [row_id]})["blacklisted"] == 0
     assert not gateway.is_opted_out(sender)
     assert phone.ok("inbound-blacklist", {"ids": [row_id, 77_777_777]})["blacklisted"] == 1
