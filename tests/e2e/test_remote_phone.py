@@ -1,6 +1,6 @@
 """A phone with the app beside three on cables: it crashes and its answers get lost, and nothing is doubled or lost.
 
-The app is the script of tests/gateway/app_phone.py. SMSRACK_TEST_MIXED says how many messages; 200.
+The app is the script of tests/gateway/app_phone.py. SMSRACK_TEST_MIXED says how many messages there are; 200.
 """
 
 from __future__ import annotations
@@ -9,6 +9,9 @@ import http.client
 import os
 import random
 from collections import Counter
+from dataclasses import dataclass
+
+import pytest
 
 from benchmarks.rack import free_port
 from host_controller.client import open_api
@@ -19,17 +22,20 @@ from tests.gateway.device import Caller
 MESSAGES = int(os.environ.get("SMSRACK_TEST_MIXED", "200"))
 SCALE = 0.03
 """Of the daemon's waits and of the app's timers."""
-TROUBLES = Troubles(crash=0.006, lost_answer=0.05, lost_request=0.03, radio_error=0.03, radio_silence=0.02)
-STOPPED = 3
-TEXTS = ("Objednávka {} je připravena.", "Objednavka {} je pripravena. " * 6)
+TROUBLES = Troubles(crash=0.01, lost_answer=0.05, lost_request=0.03, radio_error=0.03, radio_silence=0.02)
+OWN_NUMBER = "+420601000001"
+ANSWERS, STOPS, BULK = 20, 3, 100
+CRASHES = 3
+"""At the beginning, when it has most to do; more come by chance."""
 
 
 class Network:
-    """What the app's calls go through: one that got no answer, or not a good one, gave nothing."""
+    """What the app's calls go through: one that got no answer, or none that is good, gives nothing."""
 
     def __init__(self, caller: Caller) -> None:
         self._caller = caller
         self.faults: list[str] = []
+        """What the gateway itself is to blame for."""
 
     def post(self, route, body):
         try:
@@ -43,78 +49,135 @@ class Network:
         return answer.json
 
 
-def test_the_app_and_three_phones_on_cables(start_rack, make_daemon, eventually, capsys):
+@dataclass
+class Ended:
+    """How all of it came out."""
+
+    messages: dict[int, dict]
+    totals: dict[str, int]
+    card: dict
+    """What the stats route says of the phone."""
+    received: Counter
+    by_app: list
+    by_cable: Counter
+    """Numbers that phones on cables have written to."""
+    in_doubt: set[int]
+    stopped: list[str]
+    crashes: int
+    faults: list[str]
+
+    @property
+    def states(self) -> Counter:
+        return Counter(message["state"] for message in self.messages.values())
+
+
+@pytest.fixture
+def work(start_rack, make_daemon, eventually):
+    """Give a function that has everything sent, by four phones, and gives how it came out."""
+
+    def run(chance: random.Random, capsys) -> Ended:
+        rack = start_rack(phones=3, seed=61, guard_max_parts=100_000)
+        smsrack = make_daemon(rack, per_minute=600, scale=SCALE)
+        port = free_port()
+        smsrack.add_settings(f"[gateway]\nport = {port}\n")
+        smsrack.start()
+        smsrack.wait_up()
+        eventually(lambda: [p["status"] for p in smsrack.cli_json("phones")["phones"]].count("ready") == 3, 30)
+        with open_api(load_settings(smsrack.config)) as api:
+            limits = {"parts_per_minute": 600, "parts_per_day": None}
+            added = api.call("POST", "/remote-phones", {"name": "app", "numbers": [OWN_NUMBER], **limits})
+            network = Network(Caller(port, added["key"]))
+            app = AppPhone(network.post, OWN_NUMBER, chance, scale=SCALE)
+            app.troubles = TROUBLES
+            for _ in range(CRASHES):
+                app.after(chance.uniform(0, 20), app.crash)
+            with app.running():
+                ids = queue(api)
+                for n in range(ANSWERS):
+                    app.receive(*answer(n))
+                stopped = [number(n) for n in chance.sample(range(MESSAGES), STOPS)]
+                for sender in stopped:
+                    app.receive(sender, "STOP")
+                eventually(lambda: smsrack.counts()["queued"] == 0, 60 + MESSAGES / 5, "an empty queue")
+                app.troubles = CALM
+                eventually(app.is_at_rest, 60, "all that the app has to tell")
+                # Of what the app cannot tell any more, the leases end.
+                eventually(lambda: smsrack.counts()["submitting"] == 0, 60, "the end of every message")
+                (card,) = network.post("stats", {})["phones"]
+            with capsys.disabled():
+                print(f"\n{dict(smsrack.counts())}; left the app {len(app.air)}; {dict(app.happened)}")
+            return Ended(
+                messages={id_: api.call("GET", f"/messages/{id_}") for id_ in ids},
+                totals=api.call("GET", "/status")["totals"],
+                card=card,
+                received=Counter((row["sender"], row["text"]) for row in inbox(api)),
+                by_app=app.air,
+                by_cable=Counter(part["to"] for part in rack.air() if part["part"] == part["parts"]),
+                in_doubt=app.in_doubt,
+                stopped=stopped,
+                crashes=app.happened["died"],
+                faults=network.faults,
+            )
+
+    return run
+
+
+def test_the_app_and_three_phones_on_cables(work, capsys):
     seed = random.randrange(1 << 30)
     print(f"seed {seed}")
-    chance = random.Random(seed)
-    rack = start_rack(phones=3, seed=61, guard_max_parts=100_000)
-    smsrack = make_daemon(rack, per_minute=600, scale=SCALE)
-    port = free_port()
-    smsrack.add_settings(f"[gateway]\nport = {port}\n")
-    smsrack.start()
-    smsrack.wait_up()
-    eventually(lambda: [p["status"] for p in smsrack.cli_json("phones")["phones"]].count("ready") == 3, 30)
-    with open_api(load_settings(smsrack.config)) as api:
-        limits = {"parts_per_minute": 600, "parts_per_day": None}
-        added = api.call("POST", "/remote-phones", {"name": "app", "numbers": ["+420601000001"], **limits})
-        network = Network(Caller(port, added["key"]))
-        app_phone = AppPhone(network.post, "+420601000001", chance, scale=SCALE)
-        ids = []
-        with app_phone.running():
-            app_phone.troubles = TROUBLES
-            for first in range(0, MESSAGES, 100):
-                messages = [message(n) for n in range(first, min(first + 100, MESSAGES))]
-                ids += [result["id"] for result in api.call("POST", "/messages", {"messages": messages})["results"]]
-            answers = [(f"+420603{n:06d}", f"Dekuji {n}") for n in range(20)]
-            for sender, text in answers:
-                app_phone.receive(sender, text)
-            stopped = [number(n) for n in chance.sample(range(MESSAGES), STOPPED)]
-            for sender in stopped:
-                app_phone.receive(sender, "STOP")
-            eventually(lambda: smsrack.counts()["queued"] == 0, 60 + MESSAGES / 5, "an empty queue")
-            app_phone.troubles = CALM
-            # What the app cannot tell any more ends with its lease.
-            eventually(lambda: smsrack.counts()["submitting"] == 0, 120, "the end of every message")
-            eventually(app_phone.is_at_rest, 60, "all that the app has to tell")
-            (card,) = network.post("stats", {})["phones"]
-        stored = {id_: api.call("GET", f"/messages/{id_}") for id_ in ids}
-        totals = api.call("GET", "/status")["totals"]
-        inbox = Counter((row["sender"], row["text"]) for row in api.call("GET", "/inbox", limit=1000)["inbound"])
-
-    states = Counter(message["state"] for message in stored.values())
-    by_app = Counter(flown.message_id for flown in app_phone.air)
-    by_cable = Counter(part["to"] for part in rack.air() if part["part"] == part["parts"])
-    left = Counter(flown.number for flown in app_phone.air) + by_cable
-    words = f"{dict(states)}; by the app {len(by_app)}, by cable {sum(by_cable.values())}, {dict(app_phone.happened)}"
-    with capsys.disabled():
-        print(f"\nseed {seed}: {words}")
-    assert not network.faults
-    assert by_app, "the app took part"
-    assert by_cable, "so did the phones on cables"
-    # Nothing twice, nothing lost.
-    assert set(left.values()) == {1}
-    assert states.keys() <= {"sent", "failed", "unknown", "cancelled"}
-    unknown = {id_ for id_, message in stored.items() if message["state"] == "unknown"}
-    assert unknown <= app_phone.in_doubt
-    for id_, message in stored.items():
-        if message["state"] != "unknown":
-            assert left[message["number"]] == (message["state"] == "sent"), (id_, message)
-        if message["state"] == "cancelled":
-            assert message["number"] in stopped
-    # Everybody counts the same.
-    assert totals.items() >= states.items()
-    assert totals["accepted"] == MESSAGES
-    told = [flown for flown in app_phone.air if stored[flown.message_id]["state"] == "sent"]
-    assert card["sent_total"] == card["sent_today"] == sum(flown.parts for flown in told)
-    assert len(told) + sum(by_cable.values()) == states["sent"]
-    assert card["pending_count"] == 0
+    ended = work(random.Random(seed), capsys)
+    assert not ended.faults
+    assert ended.crashes
+    assert ended.by_app
+    assert ended.by_cable
+    check_the_air(ended)
+    check_the_sums(ended)
     # Each message that came in, once: three reporters, answers that got lost, and the look back after each start.
-    assert inbox == Counter(answers + [(sender, "STOP") for sender in stopped])
+    assert ended.received == Counter([answer(n) for n in range(ANSWERS)] + [(who, "STOP") for who in ended.stopped])
 
 
-def number(n):
+def check_the_air(ended):
+    """Nothing twice, nothing lost, and only what the app cannot know is unknown."""
+    left = Counter(flown.number for flown in ended.by_app) + ended.by_cable
+    assert [number for number, times in left.items() if times > 1] == []
+    assert len(ended.messages) == MESSAGES
+    for id_, message in ended.messages.items():
+        state, has_left = message["state"], bool(left[message["number"]])
+        if state == "unknown":
+            assert id_ in ended.in_doubt, message
+        else:
+            assert state in ("sent", "failed", "cancelled"), message
+            assert has_left == (state == "sent"), message
+        assert state != "cancelled" or message["number"] in ended.stopped
+
+
+def check_the_sums(ended):
+    """The air, the operator's status and the app's stats count the same."""
+    told = [flown for flown in ended.by_app if ended.messages[flown.message_id]["state"] == "sent"]
+    assert len(told) + ended.by_cable.total() == ended.states["sent"]
+    assert ended.totals.items() >= ended.states.items()
+    assert ended.totals["accepted"] == MESSAGES
+    assert ended.card["sent_total"] == ended.card["sent_today"] == sum(flown.parts for flown in told)
+    assert ended.card["pending_count"] == 0
+
+
+def queue(api) -> list[int]:
+    ids = []
+    for first in range(0, MESSAGES, BULK):
+        # Some are longer than one SMS.
+        texts = {n: f"Objednavka {n} je pripravena. " * (8 if n % 7 == 0 else 1) for n in range(first, first + BULK)}
+        messages = [{"number": number(n), "text": texts[n]} for n in texts if n < MESSAGES]
+        ids += [result["id"] for result in api.call("POST", "/messages", {"messages": messages})["results"]]
+    return ids
+
+
+def inbox(api) -> list[dict]:
+    return api.call("GET", "/inbox", limit=1000)["inbound"]
+
+
+def number(n) -> str:
     return f"+420776{n:06d}"
 
 
-def message(n):
-    return {"number": number(n), "text": TEXTS[n % 7 == 0].format(n).strip()}
+def answer(n) -> tuple[str, str]:
+    return f"+420603{n:06d}", f"Dekuji {n}"

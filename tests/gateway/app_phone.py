@@ -126,6 +126,7 @@ class AppPhone:
     def crash(self) -> None:
         """Let the process die, and Android start it again a little later."""
         if self.app is not None:
+            self.happened["died"] += 1
             self.in_doubt |= self.app.unfinished()
             self.app = None
             self.after(self.chance.uniform(0.5, 5), self.start_app)
