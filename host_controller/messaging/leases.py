@@ -26,9 +26,9 @@ _AT_ONCE = 500
 
 
 def lease_until(now: datetime, parts_in_hands: int, parts_per_minute: int, timings: Timings) -> datetime:
-    """Until when a phone may take to report on all that it has: twice the time that its pace allows for."""
+    """Until when a phone may take to report on all that it has: twice the time that it needs, and some silence."""
     work_s = 2 * timings.scale * 60 * parts_in_hands / max(1, parts_per_minute)
-    return now + timedelta(seconds=max(timings.lease_s, work_s))
+    return now + timedelta(seconds=timings.lease_s + work_s)
 
 
 class Leases:

@@ -9,7 +9,6 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from device_drivers.failpoints import failpoint
-from host_controller.errors import StoreError
 from host_controller.messaging import attempts, remote_figures, remote_reports
 from host_controller.messaging.attempts import Verdict
 from host_controller.messaging.dispatcher import Dispatcher
@@ -79,23 +78,22 @@ class RemoteCare:
         phone = self._phones.get(phone_id)
         with phone.lock:
             now, refusals = self._clock(), self._store.refusals
+            phone.bound_day(now, parts_per_day)
             blocked = phone.blocked(now)
             if blocked is not None:
-                return _nothing(phone, blocked, now)
+                return self._nothing(phone, blocked, now)
             stamp = refusals.stamp()
             failpoint("intent.before")
             try:
-                taken, outcome = self._store.write(
-                    lambda session: self._take(session, phone, now, limit, parts_per_day)
-                )
-            except StoreError:
+                taken, outcome = self._store.write(lambda session: self._take(session, phone, now, limit))
+            except Exception:
                 phone.recount(now)
                 raise
             failpoint("intent.after")
             if isinstance(outcome, Blown):
                 self._shared.hold_rack(outcome.words, now)
             elif not taken and outcome is not None:
-                return _nothing(phone, outcome, now)
+                return self._nothing(phone, outcome, now)
             phone.tell(None)
             handed = [self._handed(one, stamp, phone, now) for one in taken]
         return PickUp(tuple(sorted((one for one in handed if one), key=lambda one: one.message_id)))
@@ -138,9 +136,9 @@ class RemoteCare:
         self._store.write(lambda session: session.connection().execute(statement))
 
     def _take(
-        self, session: Session, phone: RemotePhone, now: datetime, limit: int, parts_per_day: int | None
+        self, session: Session, phone: RemotePhone, now: datetime, limit: int
     ) -> tuple[list[Taken], Idle | Blown | Wait | None]:
-        taken, outcome = phone.take(session, now, limit, parts_per_day)
+        taken, outcome = phone.take(session, now, limit)
         for sim in phone.enrolled.sims:
             ids = [claim.attempt_id for claim, used in taken if used.sim_id == sim.sim_id]
             if ids:
@@ -148,6 +146,14 @@ class RemoteCare:
                 leased = update(AttemptRecord).where(AttemptRecord.id.in_(ids)).values(lease_until=until)
                 session.connection().execute(leased)
         return taken, outcome
+
+    def _nothing(self, phone: RemotePhone, why: Idle | Wait | Blown, now: datetime) -> PickUp:
+        phone.tell(why if isinstance(why, Wait) else None)
+        if not isinstance(why, Wait) or why.reason not in _LIMITS:
+            return PickUp(())
+        if not self._store.write(lambda session: phone.count(session, now, 1)):
+            return PickUp(())  # a limit is spent, but nothing waits for it
+        return PickUp((), True, None if why.until is None else max(0.0, (why.until - now).total_seconds()))
 
     def _handed(self, taken: Taken, stamp: int, phone: RemotePhone, now: datetime) -> Handed | None:
         """Give it as the phone gets it; None where its recipient has opted out since the claim began."""
@@ -169,14 +175,6 @@ class RemoteCare:
             return None
         bound = sim.msisdn or "" if message.only_sim_id is not None else ""
         return Handed(message.message_id, message.msisdn, message.text, f"{message.uid:032x}", bound)
-
-
-def _nothing(phone: RemotePhone, why: Idle | Wait | Blown, now: datetime) -> PickUp:
-    phone.tell(why if isinstance(why, Wait) else None)
-    until = None if isinstance(why, Blown) else why.until
-    limited = isinstance(why, Wait) and why.reason in _LIMITS
-    retry_s = None if until is None or not limited else max(0.0, (until - now).total_seconds())
-    return PickUp((), limited, retry_s)
 
 
 def _sim(

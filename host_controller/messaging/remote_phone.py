@@ -78,14 +78,12 @@ class RemotePhone:
         # After an outage what is stale was held first: another look tells.
         return self._taking.blocked(now, self.slots) if blocked == Idle(now) else blocked
 
-    def take(
-        self, session: Session, now: datetime, limit: int, parts_per_day: int | None
-    ) -> tuple[list[Taken], Idle | Blown | Wait | None]:
-        """Claim up to `limit` messages; with fewer, say what the next one waits for.
-
-        `parts_per_day` bounds what the phone as a whole is handed in a day of the rack's time zone.
-        """
+    def bound_day(self, now: datetime, parts_per_day: int | None) -> None:
+        """Bound what the phone as a whole is handed in a day of the rack's time zone, until this is said anew."""
         self._choice.room = self._room_today(now, parts_per_day)
+
+    def take(self, session: Session, now: datetime, limit: int) -> tuple[list[Taken], Idle | Blown | Wait | None]:
+        """Claim up to `limit` messages; with fewer, say what the next one waits for."""
         sender = Sender(self.phone_id, _HOST, self.enrolled.epoch, None, round(now.timestamp() * 1000), 0)
         taken: list[Taken] = []
         while len(taken) < limit:

@@ -31,9 +31,19 @@ class RemotePhones:
         """Take phones, SIMs and limits from the record again."""
         now = self._clock()
         with self._lock:
-            with self._store.reading() as session:
-                records = list_remotes(session)
-            before, self._phones = self._phones, {record.id: self._renewed(record.id, now) for record in records}
+            before = self._phones
+            for phone in before.values():
+                phone.lock.acquire()
+            try:  # while none of them is handed anything, so that no use is missed
+                with self._store.reading() as session:
+                    records = list_remotes(session)
+                self._phones = {
+                    record.id: RemotePhone(self._store, self._dispatcher, self._settings, record, now)
+                    for record in records
+                }
+            finally:
+                for phone in before.values():
+                    phone.lock.release()
             for phone_id in before.keys() - self._phones.keys():
                 before[phone_id].leave(now)
 
@@ -59,10 +69,3 @@ class RemotePhones:
         for phone in self.all():
             if not phone.is_online(now):
                 phone.leave(now)
-
-    def _renewed(self, phone_id: int, now: datetime) -> RemotePhone:
-        """Read it while it is handed nothing, so that no use is missed."""
-        known = self._phones.get(phone_id)
-        with known.lock if known else threading.RLock(), self._store.reading() as session:
-            record = next(record for record in list_remotes(session) if record.id == phone_id)
-            return RemotePhone(self._store, self._dispatcher, self._settings, record, now)

@@ -46,8 +46,11 @@ class Timings:
     """A message that has no row by then is looked for in the radio's log, where the phone shows it."""
     confirm_horizon_s: float = 120.0
     """Without proof this long after the intent, a message is `unknown`. The radio may take 60 s and more."""
-    lease_s: float = 120.0
-    """What a remote phone was handed and has not reported on is `unknown` after this, or later where it has much."""
+    lease_s: float = 300.0
+    """How long a remote phone may stay silent about what it was handed, beyond the time that it needs at its pace.
+
+    Its app gives up on a message after 60 to 90 s, and tries to report every few seconds, then less and less often.
+    """
     late_round_s: float = 300.0
     """How often the sent rows of `unknown` messages are looked for again."""
     late_horizon_s: float = 86_400.0
