@@ -94,7 +94,7 @@ def add_remotes(api: Blueprint, services: Services) -> None:
         body = checked(RemoteBody, read_json())
         draft = RemoteDraft(body.name, tuple(body.numbers), body.heartbeat_limit_minutes, body.reissues)
         limits = body.model_dump(include=set(_LIMITS), exclude_unset=True)
-        added = services.remote_admin.add(draft, limits, _ACTOR)
+        added = services.remote_admin.add_with_key(draft, limits, _ACTOR)
         key = added.key
         return {
             "name": body.name,

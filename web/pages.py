@@ -24,6 +24,7 @@ from web.forms import flash_errors
 from web.hold_pages import HoldForm, add_hold_pages
 from web.message_pages import add_message_pages
 from web.phone_pages import add_phone_pages
+from web.remote_pages import add_remote_pages
 from web.services import Services
 from web.stale_pages import add_stale_pages
 from web.views import groups, outlook, phone_cards, waiting, waits_for, weightiest_first
@@ -97,6 +98,7 @@ def make_pages(services: Services) -> Blueprint:
     add_conversation_pages(pages, services)
     add_message_pages(pages, services)
     add_phone_pages(pages, services)
+    add_remote_pages(pages, services)
     add_hold_pages(pages, services)
     add_stale_pages(pages, services)
     return pages

@@ -83,7 +83,9 @@ def key_cards(session: Session, now: datetime) -> list[KeyCard]:
 
 def _cards(services: Services, session: Session, phones: Sequence[PhoneRecord]) -> list[RemoteCard]:
     now = services.clock()
-    spent = figures(services.spent, session, services.settings, [], phones, now)
+    live = services.rack.phones() if services.rack else []
+    remote = [view for view in live if view.enrolled and view.enrolled.is_remote]
+    spent = figures(services.spent, session, services.settings, remote, phones, now)
     return [_card(session, phone, spent, now) for phone in phones]
 
 

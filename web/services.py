@@ -56,12 +56,10 @@ class Services:
     dispatcher: Dispatcher | None = None
     """What the lanes choose by; None where there are none."""
     queue_why: QueueWhy = field(default_factory=QueueWhy)
-    on_remote_change: Callable[[], None] = lambda: None
-    """Told when a remote phone was added, changed, archived or brought back."""
-    check_reach: Callable[[str], None] = check_reach
-    """Sees that phones reach the gateway at a URL. Raises CannotPairError."""
     remote: RemoteCare | None = None
     """What remote phones ask; None where no daemon runs."""
+    check_reach: Callable[[str], None] = check_reach
+    """Sees that phones reach the gateway at a URL. Raises CannotPairError."""
 
     @property
     def care(self) -> PhoneCare:
@@ -71,7 +69,7 @@ class Services:
     @property
     def remote_admin(self) -> RemoteAdmin:
         """The operator's hand on the remote phones."""
-        return RemoteAdmin(self.store, self.settings, self.clock, self.on_remote_change, self.check_reach)
+        return RemoteAdmin(self.store, self.settings, self.clock, self._remotes_changed, self.check_reach)
 
     @property
     def control(self) -> Control:
@@ -183,10 +181,12 @@ class Services:
     def limit_sim(self, sim_id: int, changes: Changes) -> None:
         """Change limits of a SIM, checked already. Raises ConfigError for an unknown SIM."""
         serial = self.store.write(lambda session: change_limits(session, sim_id, changes))
-        self.on_remote_change()
         phone = self.rack.find(serial) if self.rack else None
         if phone is not None:
             phone.update(enrolled=None)
+        self._remotes_changed()
+
+    def _remotes_changed(self) -> None:
         if self.remote is not None:
             self.remote.refresh()
         self.bells.ring()

@@ -96,6 +96,8 @@ def phone_cards(services: Services, session: Session) -> list[PhoneCard]:
     records: dict[str | None, PhoneRecord] = {record.hardware_serial: record for record in known}
     held = list_held(session)
     cards = [_with_record(card, records.get(card.hardware_serial), held) for card in cards]
+    in_sight = {view.serial for view in live}
+    cards = [_with_app(card, records.get(card.hardware_serial), is_live=card.serial in in_sight) for card in cards]
     return sorted(cards, key=lambda card: card.serial)
 
 
@@ -203,6 +205,14 @@ def _absent_card(record: PhoneRecord, known: Figures, unproven: dict[int, int]) 
         unproven=unproven.get(record.id, 0),
         sims=tuple(sim_card(rack_sim(sim), None, known) for sim in record.sims if sim.active),
     )
+
+
+def _with_app(card: PhoneCard, record: PhoneRecord | None, *, is_live: bool) -> PhoneCard:
+    """Say of a remote phone what its app said; of any other nothing more."""
+    if record is None or record.remote is None:
+        return card
+    advice = card.advice if is_live else "it reaches nothing until `smsrack run` is running"
+    return replace(card, send_way=record.send_way, battery_percent=record.remote.battery_percent, advice=advice)
 
 
 def waits_for(view: MessageView, why: Waiting, now: datetime) -> Waiting:

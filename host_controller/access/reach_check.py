@@ -67,10 +67,18 @@ def _obstacle_in(status: int, location: str | None, body: bytes) -> str | None:
     if 300 <= status < 400:
         to = f" to {location}" if location else ""
         return f"it redirects{to}, on which what the app reports would be lost; write the last address itself"
+    said = _status_in(body)
+    if said == "trouble":
+        return "the gateway is there, but its database is in trouble; `smsrack status` tells"
     if status != http.HTTPStatus.OK:
         return f"/healthz answers {status}; the reverse proxy must forward it to gateway.port"
+    if said != "ok":
+        return "something else answers there; the reverse proxy must forward /healthz to gateway.port"
+    return None
+
+
+def _status_in(body: bytes) -> object:
     try:
-        is_ours = json.loads(body)["status"] == "ok"
+        return json.loads(body)["status"]
     except (ValueError, KeyError, TypeError):
-        is_ours = False
-    return None if is_ours else "something else answers there; the reverse proxy must forward /healthz to gateway.port"
+        return None

@@ -18,7 +18,7 @@ from host_controller.access.device_keys import (
     revoke_key,
 )
 from host_controller.access.pairing import PairingCode
-from host_controller.errors import CannotPairError, UnknownKeyError
+from host_controller.errors import CannotPairError, InvalidRemotePhoneError, UnknownKeyError
 from host_controller.fleet.enrolment import note_event
 from host_controller.fleet.remote import RemoteDraft, add_remote, archive, bring_back, find_remote
 from host_controller.fleet.sim_limits import Changes, change_limits
@@ -74,18 +74,19 @@ class RemoteAdmin:
         self._on_change = on_change
         self._check_reach = check_reach
 
-    def add(self, draft: RemoteDraft, limits: Changes, actor: str) -> Added:
+    def add(self, draft: RemoteDraft, actor: str) -> int:
+        """Add a phone, for now without a key; give its id. Raises as `add_with_key`."""
+        return self._changed(lambda session: self._add(session, draft, {}, self._clock(), actor).id)
+
+    def add_with_key(self, draft: RemoteDraft, limits: Changes, actor: str) -> Added:
         """Add a phone with its first key; `limits`, checked already, hold for every SIM instead of the usual ones.
 
         Raises InvalidRemotePhoneError, InvalidMsisdnError or RemotePhoneConflictError.
         """
-        now, settings = self._clock(), self._settings
+        now = self._clock()
 
         def work(session: Session) -> Added:
-            home_region = settings.messages.home_region
-            phone = add_remote(session, draft, settings.new_sims, home_region, now=now, actor=actor)
-            for sim in phone.sims:
-                change_limits(session, sim.id, limits)
+            phone = self._add(session, draft, limits, now, actor)
             key = _make_key(session, phone, {}, now, actor)
             return Added(phone.id, tuple(sim.id for sim in phone.sims), key)
 
@@ -192,6 +193,13 @@ class RemoteAdmin:
 
         self._store.write(work)
 
+    def _add(self, session: Session, draft: RemoteDraft, limits: Changes, now: datetime, actor: str) -> PhoneRecord:
+        home_region = self._settings.messages.home_region
+        phone = add_remote(session, draft, self._settings.new_sims, home_region, now=now, actor=actor)
+        for sim in phone.sims:
+            change_limits(session, sim.id, limits)
+        return phone
+
     def _changed(self, work: Callable[[Session], T]) -> T:
         result = self._store.write(work)
         self._on_change()
@@ -199,6 +207,9 @@ class RemoteAdmin:
 
 
 def _make_key(session: Session, phone: PhoneRecord, terms: KeyTerms, now: datetime, actor: str) -> NewKey:
+    expires_at = terms.get("expires_at")
+    if expires_at is not None and expires_at <= now:
+        raise InvalidRemotePhoneError("the key would have expired already; name a time to come")
     key = make_key(session, phone.id, now=now, actor=actor, **terms)
     label = f", {terms['label']}" if terms.get("label") else ""
     note_event(session, phone, "key made", f"key {key.key_id} ({key.prefix}…{label})", now=now, actor=actor)

@@ -128,7 +128,7 @@ def list_phones(session: Session) -> Sequence[PhoneRecord]:
     return (
         session.scalars(
             select(PhoneRecord)
-            .options(joinedload(PhoneRecord.sims))
+            .options(joinedload(PhoneRecord.sims), joinedload(PhoneRecord.remote))
             .where(PhoneRecord.removed_at.is_(None))
             .order_by(PhoneRecord.id)
         )

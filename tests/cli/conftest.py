@@ -43,9 +43,14 @@ def online_store(data_dir):
 
 
 @pytest.fixture
-def online(data_dir, offline, online_store, eventually):
+def daemon_settings():
+    return load_settings(None)
+
+
+@pytest.fixture
+def online(data_dir, offline, online_store, daemon_settings, eventually):
     """The same, with the API on its socket as a daemon has it."""
-    services = Services(online_store, None, Bells(), load_settings(None), utc_now)
+    services = Services(online_store, None, Bells(), daemon_settings, utc_now)
     path = str(DataDirectory(data_dir).socket)
     server = waitress.create_server(make_api_app(services), unix_socket=path, unix_socket_perms="600")
     thread = threading.Thread(target=run_until_closed, args=(server,), daemon=True)
