@@ -1,6 +1,6 @@
 """What runs: the adb server, the watch over the rack, one lane a phone, the site, and the socket for the command line.
 
-Threads: the clock's workers (periodic jobs), one `lane` for each phone, and the workers of the two web servers. They
+Threads: the clock's workers (periodic jobs), one `lane` for each phone, and the workers of the web servers. They
 share the store, the rack's views and the bells; nothing else.
 """
 

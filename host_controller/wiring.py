@@ -45,7 +45,7 @@ from odoo_sync.client import OdooClient
 from odoo_sync.pull import Pull
 from odoo_sync.push_results import PushResults
 from odoo_sync.sync import OdooSync
-from web import Services, create_app, make_api, make_pages
+from web import Services, create_app, make_api, make_gateway_app, make_gateway_server, make_pages
 
 LOOPBACK = "127.0.0.1"
 
@@ -197,4 +197,16 @@ def _surfaces(services: Services, data: DataDirectory) -> tuple[Surface, ...]:
     socket = data.checked_socket(data.socket)
     socket.unlink(missing_ok=True)  # of a daemon that was killed; the lock says that none runs
     api = waitress.create_server(make_api_app(services), unix_socket=str(socket), unix_socket_perms="600")
-    return pages, api
+    return pages, api, *_gateway(services)
+
+
+def _gateway(services: Services) -> tuple[Surface, ...]:
+    settings = services.settings.gateway
+    if settings.port is None or services.remote is None:
+        return ()
+    try:
+        return (make_gateway_server(make_gateway_app(services, services.remote), settings),)
+    except OSError as error:
+        raise ConfigError(
+            f"port {settings.port} of {settings.host} cannot be used ({error.strerror}); choose another gateway.port"
+        ) from error

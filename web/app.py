@@ -22,18 +22,26 @@ _MAX_BODY_BYTES = 8 * 1024 * 1024
 
 
 def create_app(
-    blueprints: Iterable[Blueprint], *, secret: str, allowed_hosts: Sequence[str], csrf: bool = True
+    blueprints: Iterable[Blueprint],
+    *,
+    secret: str,
+    allowed_hosts: Sequence[str],
+    csrf: bool = True,
+    is_bare: bool = False,
+    max_body_bytes: int = _MAX_BODY_BYTES,
 ) -> Flask:
     """Put an application together.
 
     `allowed_hosts` are the names that a Host header may hold; `csrf` is off only for the API on the daemon's socket,
-    which no browser reaches.
+    which no browser reaches, and for the gateway, which knows no cookies. `is_bare` leaves out what no blueprint asks
+    for: the site's files and answers to OPTIONS.
     """
-    app = Flask(__name__)
+    app = Flask(__name__, static_folder=None if is_bare else "static")
     app.config.update(
         SECRET_KEY=secret,
+        PROVIDE_AUTOMATIC_OPTIONS=not is_bare,
         TRUSTED_HOSTS=list(allowed_hosts),
-        MAX_CONTENT_LENGTH=_MAX_BODY_BYTES,
+        MAX_CONTENT_LENGTH=max_body_bytes,
         SESSION_COOKIE_SAMESITE="Strict",
         SESSION_COOKIE_HTTPONLY=True,
         # A status page stays open for days; its form must still work.

@@ -57,8 +57,10 @@ def run(
         # for a tenth of a second, and messages would be late by as much.
         gc.collect()
         gc.freeze()
+        gateway = f"  gateway: http://{settings.gateway.host}:{settings.gateway.port}" if settings.gateway.port else ""
         click.echo(
-            f"smsrack is up: http://{settings.web.host}:{settings.web.port}  data: {settings.data_dir}", err=True
+            f"smsrack is up: http://{settings.web.host}:{settings.web.port}{gateway}  data: {settings.data_dir}",
+            err=True,
         )
         stop.wait()
         click.echo("stopping; messages in the phones' hands are finished first", err=True)

@@ -104,13 +104,10 @@ class AppInbox:
         before are stored, and known when the app tells of all again.
         """
         clean = [_cleaned(one) for one in told]
-        with self._store.reading() as session:
-            judged = self._intake.judge(session, [(one.sender, one.text) for one in clean])
-        items = [_Item(one, its, _digest(one, its)) for one, its in zip(clean, judged, strict=True)]
         used: set[int] = set()
         stored: list[Stored] = []
-        for start in range(0, len(items), _AT_ONCE):
-            stored += self._take_some(phone_id, items[start : start + _AT_ONCE], within, used)
+        for start in range(0, len(clean), _AT_ONCE):
+            stored += self._take_some(phone_id, clean[start : start + _AT_ONCE], within, used)
         if any(one.is_new for one in stored):
             self._intake.tell(answered=any(one.obeyed.is_answered for one in stored))
         return stored
@@ -135,21 +132,27 @@ class AppInbox:
         with self._store.refusals.writing(numbers):
             return self._store.write(work)
 
-    def _take_some(self, phone_id: int, items: Sequence[_Item], within: timedelta, used: set[int]) -> Sequence[Stored]:
+    def _take_some(self, phone_id: int, told: Sequence[Told], within: timedelta, used: set[int]) -> Sequence[Stored]:
         """Store them in one transaction; where one of them breaks it, each in its own, so that it takes none along."""
-        work = partial(self._add, phone_id=phone_id, items=items, within=within, used=frozenset(used))
         try:
+            items = self._judged(told)
+            work = partial(self._add, phone_id=phone_id, items=items, within=within, used=frozenset(used))
             stored = self._intake.write([item.judged for item in items], work)
         except StoreError:
             raise
         except Exception as error:
-            if len(items) > 1:
-                return [one for item in items for one in self._take_some(phone_id, [item], within, used)]
+            if len(told) > 1:
+                return [stored for one in told for stored in self._take_some(phone_id, [one], within, used)]
             # Its words could hold the message.
             _log.error("a message that phone %s tells of cannot be stored: %s", phone_id, type(error).__name__)
             return [Stored(None)]
         used.update(one.inbound_id for one in stored if one.inbound_id is not None)
         return stored
+
+    def _judged(self, told: Sequence[Told]) -> list[_Item]:
+        with self._store.reading() as session:
+            judged = self._intake.judge(session, [(one.sender, one.text) for one in told])
+        return [_Item(one, its, _digest(one, its)) for one, its in zip(told, judged, strict=True)]
 
     def _add(
         self, session: Session, phone_id: int, items: Sequence[_Item], within: timedelta, used: Collection[int]

@@ -20,7 +20,7 @@ from host_controller.settings import Settings, load_settings, setting_names
 from host_controller.store.models import table_columns
 from host_controller.wiring import make_api_app, utc_now
 from odoo_sync.fake.server import FAULTS
-from web import Services
+from web import Services, make_gateway_app
 
 ROOT = Path(__file__).parents[2]
 
@@ -85,6 +85,13 @@ def test_every_route_of_the_api():
             path = path.replace("message_id", "id").replace("sim_id", "id")
             method = next(iter(rule.methods - {"HEAD", "OPTIONS"}))
             assert f"`{method} {path}`" in text, rule
+
+
+def test_every_route_of_the_gateway():
+    app = make_gateway_app(Services(None, None, Bells(), load_settings(None), utc_now), None)
+    for rule in app.url_map.iter_rules():
+        method = next(iter(rule.methods - {"HEAD"}))
+        assert f"| `{method} {rule.rule.replace('int:', '')}` |" in doc("api.md"), rule
 
 
 @pytest.mark.parametrize("kind", list(KINDS))

@@ -231,6 +231,19 @@ def test_one_that_cannot_be_stored_takes_none_along(store, inbox, monkeypatch, c
     assert ANNA not in logged
 
 
+def test_one_that_cannot_be_judged_takes_none_along(store, inbox, monkeypatch):
+    judge = Intake.judge
+
+    def broken(self, session, said):
+        if any(text == "poison" for _, text in said):
+            raise ValueError
+        return judge(self, session, said)
+
+    monkeypatch.setattr(Intake, "judge", broken)
+    stored = inbox.take(1, [Told(ANNA, text) for text in ("a", "poison", "STOP")], LAST_DAYS)
+    assert [one.is_new for one in stored] == [True, False, True]
+
+
 def test_a_stop_older_than_the_start_changes_nothing(store, inbox):
     one(inbox, "START", received_at=NOW - timedelta(hours=1))
     assert not one(inbox, "STOP", received_at=NOW - timedelta(hours=2)).obeyed.opted_out
