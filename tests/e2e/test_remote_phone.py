@@ -17,6 +17,7 @@ from benchmarks.rack import free_port
 from host_controller.client import open_api
 from host_controller.settings import load_settings
 from tests.gateway.app_phone import CALM, AppPhone, Troubles
+from tests.gateway.app_process import TIMEOUT
 from tests.gateway.device import Caller
 
 MESSAGES = int(os.environ.get("SMSRACK_TEST_MIXED", "200"))
@@ -36,8 +37,10 @@ class Network:
         self._caller = caller
         self.faults: list[str] = []
         """What the gateway itself is to blame for."""
+        self.routes: set[str] = set()
 
     def post(self, route, body):
+        self.routes.add(route)
         try:
             answer = self._caller.call(route, body)
         except (OSError, http.client.HTTPException) as error:
@@ -62,9 +65,12 @@ class Ended:
     by_cable: Counter
     """Numbers that phones on cables have written to."""
     in_doubt: set[int]
+    told: dict[int, str]
+    """What the app has on record of messages."""
     stopped: list[str]
     crashes: int
     faults: list[str]
+    routes: set[str]
 
     @property
     def states(self) -> Counter:
@@ -114,9 +120,11 @@ def work(start_rack, make_daemon, eventually):
                 by_app=app.air,
                 by_cable=Counter(part["to"] for part in rack.air() if part["part"] == part["parts"]),
                 in_doubt=app.in_doubt,
+                told={id_: row.error or row.status for id_, row in app.rows.items()},
                 stopped=stopped,
                 crashes=app.happened["died"],
                 faults=network.faults,
+                routes=network.routes,
             )
 
     return run
@@ -127,6 +135,7 @@ def test_the_app_and_three_phones_on_cables(work, capsys):
     print(f"seed {seed}")
     ended = work(random.Random(seed), capsys)
     assert not ended.faults
+    assert ended.routes >= {"pending", "confirm-batch", "heartbeat", "inbound", "inbound-batch", "stats"}
     assert ended.crashes
     assert ended.by_app
     assert ended.by_cable
@@ -149,6 +158,9 @@ def check_the_air(ended):
             assert state in ("sent", "failed", "cancelled"), message
             assert has_left == (state == "sent"), message
         assert state != "cancelled" or message["number"] in ended.stopped
+    for id_, words in ended.told.items():
+        expected = {"sent": "sent", TIMEOUT: "unknown"}.get(words, "failed")
+        assert ended.messages[id_]["state"] == expected, (words, ended.messages[id_])
 
 
 def check_the_sums(ended):

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 POLL_S, HEARTBEAT_S, FIRST_HEARTBEAT_S, SYNC_S, SWEEP_S, STALE_S = 10.0, 60.0, 5.0, 3.0, 30.0, 60.0
 BATCH, SYNC_BATCH, FIRST_RATE, FCM_EVERY = 20, 50, 100, 10
+TIMEOUT = "TIMEOUT_0of1_parts_sent_0_failed"
 
 
 class CrashError(Exception):
@@ -122,7 +123,7 @@ class App:
         limit_s = time.monotonic() - STALE_S * self.phone.scale
         for message_id in [id_ for id_, at_s in self._trackers.items() if at_s < limit_s]:
             self.phone.in_doubt.add(message_id)
-            self._finalize(message_id, "TIMEOUT_0of1_parts_sent_0_failed")
+            self._finalize(message_id, TIMEOUT)
 
     # Telling
     def _sync(self) -> None:
