@@ -43,7 +43,8 @@ class Binding:
 
     def _find_phone(self, name: str) -> int | UnroutableError:
         with self._store.reading() as session:
-            record = find_record_by_name(session, name)
+            # What cannot be printed is nobody's serial; a database may not even take it.
+            record = find_record_by_name(session, name) if name.isprintable() else None
             if record is not None:
                 return record.id
         return UnroutableError(

@@ -6,13 +6,13 @@ from datetime import datetime
 from typing import Annotated
 
 from flask import Blueprint, request
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from host_controller.consent.opt_outs import EVERY_BRAND
 from host_controller.inbox.care import Decision
 from host_controller.messaging.consent_care import ImportRow
 from host_controller.store import inbound_queries
-from web.api_input import Answer, Body, Brand, Reason, checked, read_json
+from web.api_input import Answer, ApiError, Body, Brand, Json, Moment, Reason, checked, read_json
 from web.services import Services
 from web.views import as_json
 
@@ -74,13 +74,13 @@ class ImportedBody(Body):
     number: Annotated[str, Field(max_length=64)]
     brand: Brand | None = None
     note: Reason | None = None
-    since: Annotated[AwareDatetime | None, Field(strict=False)] = None
+    since: Moment | None = None
 
 
 class ImportBody(Body):
-    """A list from elsewhere."""
+    """A list from elsewhere; each line is checked for itself."""
 
-    optouts: Annotated[list[ImportedBody], Field(max_length=_MOST_ROWS)]
+    optouts: Annotated[list[Json], Field(max_length=_MOST_ROWS)]
 
 
 def add_consent(api: Blueprint, services: Services) -> None:
@@ -132,14 +132,27 @@ def _add_opt_outs(api: Blueprint, services: Services) -> None:
 
     @api.post("/optouts/import")
     def take_in() -> Answer:
-        rows = checked(ImportBody, read_json()).optouts
-        now: datetime = services.clock()
-        imported = services.consent.take_in(
-            [
-                ImportRow(row.number, row.brand or EVERY_BRAND, row.note, min(row.since, now) if row.since else None)
-                for row in rows
-            ],
-            _ACTOR,
-        )
-        errors = [{"row": row, "message": words} for row, words in imported.errors]
-        return {"added": imported.added, "known": imported.known, "cancelled": imported.cancelled, "errors": errors}
+        lines, errors = _read_rows(checked(ImportBody, read_json()).optouts, services.clock())
+        imported = services.consent.take_in([row for _, row in lines], _ACTOR)
+        errors += [(lines[at - 1][0], words) for at, words in imported.errors]
+        return {
+            "added": imported.added,
+            "known": imported.known,
+            "cancelled": imported.cancelled,
+            "errors": [{"row": line, "message": words} for line, words in sorted(errors)],
+        }
+
+
+def _read_rows(values: list[Json], now: datetime) -> tuple[list[tuple[int, ImportRow]], list[tuple[int, str]]]:
+    """Give the lines that can be read and, beside them, what is wrong with the others; both by line, from 1."""
+    rows: list[tuple[int, ImportRow]] = []
+    errors: list[tuple[int, str]] = []
+    for line, value in enumerate(values, start=1):
+        try:
+            row = checked(ImportedBody, value)
+        except ApiError as error:
+            errors.append((line, error.message))
+            continue
+        since = min(row.since, now) if row.since else None
+        rows.append((line, ImportRow(row.number, row.brand or EVERY_BRAND, row.note, since)))
+    return rows, errors

@@ -7,7 +7,7 @@ from typing import Annotated
 from flask import Blueprint, request
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from host_controller.errors import OptedOutError
+from host_controller.errors import OptedOutError, RefConflictError
 from host_controller.inbox.conversations import list_conversations, read_conversation
 from host_controller.messaging.submit import Rejected
 from web.api_input import Answer, ApiError, Body, checked, read_json
@@ -16,7 +16,8 @@ from web.views import as_json
 
 _ACTOR = "cli"
 _LONGEST_LIST = 1000
-_Peer = Annotated[str, Field(min_length=1, max_length=255)]
+_STATUS = {OptedOutError.code: 451, RefConflictError.code: 409}
+_Peer = Annotated[str, Field(max_length=255)]
 
 
 class ConversationsQuery(BaseModel):
@@ -53,6 +54,7 @@ class ReplyBody(Body):
     peer: _Peer
     text: str
     ref: Annotated[str, Field(min_length=1, max_length=255)] | None = None
+    up_to: int | None = None
 
 
 def add_conversations(api: Blueprint, services: Services) -> None:
@@ -69,19 +71,18 @@ def add_conversations(api: Blueprint, services: Services) -> None:
     def conversation() -> Answer:
         query = checked(ConversationQuery, request.args.to_dict())
         with services.store.reading() as session:
-            found = read_conversation(session, query.peer, before=query.before, limit=query.limit)
+            found = read_conversation(session, services.peer(query.peer), before=query.before, limit=query.limit)
         return {"messages": [as_json(said) for said in found]}
 
     @api.post("/conversations/read")
     def mark_as_read() -> Answer:
         body = checked(ReadBody, read_json())
-        return {"messages": services.mark_read(body.peer, body.up_to)}
+        return {"messages": services.mark_read(services.peer(body.peer), body.up_to)}
 
     @api.post("/conversations/reply")
     def answer() -> Answer:
         body = checked(ReplyBody, read_json())
-        outcome = services.reply(body.peer, body.text, _ACTOR, body.ref)
+        outcome = services.reply(services.peer(body.peer), body.text, _ACTOR, body.ref, body.up_to)
         if isinstance(outcome, Rejected):
-            status = 451 if outcome.code == OptedOutError.code else 422
-            raise ApiError(status, outcome.code, outcome.reason)
+            raise ApiError(_STATUS.get(outcome.code, 422), outcome.code, outcome.reason)
         return {"id": outcome.message_id, "state": "queued", "parts": outcome.part_count}, 202

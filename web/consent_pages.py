@@ -58,6 +58,7 @@ def add_consent_pages(pages: Blueprint, services: Services) -> None:
                 opt_outs=inbound_queries.list_opt_outs(session, lifted=True, limit=_MOST_SHOWN),
                 count=inbound_queries.count_opt_outs(session),
                 flood=flood_notice(session, services.settings.inbox, services.clock()),
+                most_shown=_MOST_SHOWN,
                 rescan_days=_RESCAN_DAYS,
                 policy=services.rules.policy(),
                 policies=list(ForwardPolicy),

@@ -32,6 +32,7 @@ from host_controller.rules.ramp import NO_RAMP, Ramp
 from host_controller.scheduler import JobView
 from host_controller.settings import Settings
 from host_controller.store.store import Store
+from host_controller.text.msisdn import parse_sender
 from web.outlook import Forecast
 from web.sim_cards import SpentOnRecord
 
@@ -162,17 +163,25 @@ class Services:
         """What an operator asks of the inboxes."""
         return InboxCare(self.care, self.rack, self.store, self.settings, self.clock)
 
-    def reply(self, peer: str, text: str, actor: str, ref: str | None = None) -> Accepted | Rejected:
-        """Answer whom has written, from the SIM that they wrote to; what they wrote until now counts as read.
+    def reply(
+        self, peer: str, text: str, actor: str, ref: str | None = None, up_to_id: int | None = None
+    ) -> Accepted | Rejected:
+        """Answer who has written, from the SIM that they wrote to.
 
-        Raises UnknownConversationError.
+        What they wrote up to an inbound message, or with None until now, counts as read. Raises
+        UnknownConversationError.
         """
         with self.store.reading() as session:
             draft, last_id = reply(session, peer, text, ref), newest_inbound_id(session)
         (outcome,) = self.submit([draft], actor)
         if isinstance(outcome, Accepted):
-            self.mark_read(peer, last_id)
+            self.mark_read(peer, last_id if up_to_id is None else up_to_id)
         return outcome
+
+    def peer(self, name: str) -> str:
+        """Give whom a conversation is with as it is kept: a number in E.164, however it is written; else the name."""
+        number = parse_sender(name, self.settings.messages.home_region)
+        return number.e164 if number else name
 
     def mark_read(self, peer: str, up_to_id: int) -> int:
         """Note that a person has read a conversation up to an inbound message; give how many were new."""

@@ -21,6 +21,7 @@ CALLS_PER_MINUTE = 600
 SHOWN = 8
 """So many characters of a key are kept for people to tell keys apart."""
 _BYTES = 32
+_HIGHEST_ID = 2**31 - 1
 # A key is not written down as used more often than this: each call would cost a commit.
 _USED_EVERY = timedelta(minutes=1)
 # What JavaScript's Number() reads as one, as far as the characters of a key go.
@@ -118,7 +119,7 @@ def is_open(record: DeviceKeyRecord, now: datetime) -> bool:
 
 def find_key(session: Session, key_id: int) -> DeviceKeyRecord:
     """Give a key's record. Raises UnknownKeyError."""
-    record = session.get(DeviceKeyRecord, key_id)
+    record = session.get(DeviceKeyRecord, key_id) if 0 < key_id <= _HIGHEST_ID else None
     if record is None:
         raise UnknownKeyError(f"there is no key {key_id}; `smsrack keys list` shows them")
     return record

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 from rich.console import Console
 
 from host_controller.client import ApiClient, open_api
@@ -17,6 +18,7 @@ from host_controller.settings import load_settings
 
 # Wide enough for the widest table.
 _PIPE_COLUMNS = 220
+_LEAST_COLUMNS = 130
 _PATH = click.Path(path_type=Path)
 _OPTIONS = (
     click.option("--config", type=_PATH, help="The daemon's settings file, if it has one."),
@@ -43,16 +45,26 @@ def api_command(function: Callable[..., None]) -> Callable[..., None]:
     return wrapped
 
 
-def call_with_api(
-    function: Callable[..., None], *, config: Path | None, data_dir: Path | None, as_json: bool, **values: Any
-) -> None:
+def call_with_api(function: Callable[..., None], **values: Any) -> None:
     """Open the client that the options name and call `function` with it; a group's options hold for its commands."""
-    parent = click.get_current_context().parent
-    above = parent.params if parent else {}
-    chosen = data_dir or above.get("data_dir")
-    settings = load_settings(config or above.get("config"), {"data_dir": chosen} if chosen else None)
+    config, data_dir, as_json = (_nearest(name) for name in ("config", "data_dir", "as_json"))
+    rest = {name: value for name, value in values.items() if name not in ("config", "data_dir", "as_json")}
+    settings = load_settings(config, {"data_dir": data_dir} if data_dir else None)
     with open_api(settings) as api:
-        function(api, as_json=as_json or above.get("as_json", False), **values)
+        function(api, as_json=bool(as_json), **rest)
+
+
+def _nearest(name: str) -> Any:
+    """Give an option of the command, or else of the groups above it; what the environment says comes last."""
+    context: click.Context | None = click.get_current_context()
+    last = None
+    while context is not None:
+        if value := context.params.get(name):
+            if context.get_parameter_source(name) is not ParameterSource.ENVIRONMENT:
+                return value
+            last = value
+        context = context.parent
+    return last
 
 
 def show_json(value: dict[str, Any]) -> None:
@@ -62,7 +74,10 @@ def show_json(value: dict[str, Any]) -> None:
 
 def console() -> Console:
     """Where tables go; markup in message texts stays text, and a pipe gets lines that are not wrapped."""
-    return Console(markup=False, highlight=False, width=None if sys.stdout.isatty() else _PIPE_COLUMNS)
+    chosen = Console(markup=False, highlight=False, width=None if sys.stdout.isatty() else _PIPE_COLUMNS)
+    # Rather wrapped by the terminal than without what is in the last columns.
+    chosen.width = max(chosen.width, _LEAST_COLUMNS)
+    return chosen
 
 
 def note_offline(api: ApiClient) -> None:

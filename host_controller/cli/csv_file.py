@@ -23,6 +23,7 @@ _READ: dict[str, tuple[str, Callable[[str], Any]]] = {
     "not_after": ("not_after", read_moment),
     "ttl_s": ("ttl_s", read_ttl),
 }
+_DELIMITERS = (",", ";", "\t")
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
@@ -49,7 +50,7 @@ def read_csv(path: Path) -> list[CsvRow]:
 
     Raises ConfigError for what is wrong with the file as a whole; a bad row is a row with an error.
     """
-    reader = csv.reader(io.StringIO(_read_text(path), newline=""), strict=True)
+    reader = _reader(_read_text(path))
     try:
         heading = [name.strip().lower() for name in next(reader, [])]
         _check_heading(heading, path, _REQUIRED, COLUMNS)
@@ -69,16 +70,23 @@ def _read_text(path: Path) -> str:
         raise ConfigError(f"{path} is not UTF-8; save it as CSV UTF-8") from error
 
 
+def _reader(text: str) -> Any:
+    """Give a reader of CSV; a spreadsheet separates by semicolons or tabs where commas belong to numbers."""
+    heading = text.partition("\n")[0]
+    # Of none, the comma: a list may have one column.
+    delimiter = max(_DELIMITERS, key=heading.count)
+    return csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+
+
 def _check_heading(heading: list[str], path: Path, required: tuple[str, ...], known: tuple[str, ...]) -> None:
     first_line = ",".join(required)
     if not heading:
         raise ConfigError(f"{path} is empty; its first line must be: {first_line}")
     for name in heading:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]
-            raise ConfigError(
-                f"{path} has an unknown column {name!r}; did you mean {near!r}? known: {', '.join(known)}"
-            )
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"its first line must be at least: {first_line};"
+            raise ConfigError(f"{path} has an unknown column {name!r}; {hint} known: {', '.join(known)}")
     for name in required:
         if name not in heading:
             raise ConfigError(f"{path} has no column {name!r}; its first line must be: {first_line}")
@@ -106,7 +114,7 @@ def _row(row: int, heading: list[str], fields: list[str]) -> CsvRow:
 
 def read_table(path: Path, *, required: tuple[str, ...], known: tuple[str, ...]) -> list[dict[str, str]]:
     """Read a CSV file (`-` for standard input) with these columns; give its rows by column. Raises ConfigError."""
-    reader = csv.reader(io.StringIO(_read_text(path), newline=""), strict=True)
+    reader = _reader(_read_text(path))
     try:
         heading = [name.strip().lower() for name in next(reader, [])]
         _check_heading(heading, path, required, known)
@@ -117,6 +125,14 @@ def read_table(path: Path, *, required: tuple[str, ...], known: tuple[str, ...])
         if len(fields) != len(heading):
             raise ConfigError(f"{path} line {line}: {len(fields)} fields instead of {len(heading)}")
     return [dict(zip(heading, fields, strict=True)) for _, fields in rows]
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file that was asked for. Raises ConfigError."""
+    try:
+        path.write_text(text, "utf-8")
+    except OSError as error:
+        raise ConfigError(f"cannot write {path}: {error.strerror}") from error
 
 
 def safe_cell(text: str) -> str:

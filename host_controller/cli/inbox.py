@@ -9,7 +9,7 @@ import click
 
 from host_controller.cli.api_options import api_command, api_options, call_with_api, console, note_offline, show_json
 from host_controller.cli.inbox_rules import policy, words
-from host_controller.cli.lists import make_table, one_line, where
+from host_controller.cli.lists import harmless, make_table, one_line, where
 from host_controller.client import ApiClient
 from host_controller.inbox.care import Decision
 
@@ -28,6 +28,8 @@ def inbox(context: click.Context, limit: int, **options: Any) -> None:
 
 
 def _list_inbound(api: ApiClient, as_json: bool, limit: int, undecided: str | None) -> None:
+    """Show what came in; what waits for a decision in its whole length."""
+    shown = harmless if undecided else one_line
     answer = api.call("GET", "/inbox", limit=limit, undecided=undecided)
     if as_json:
         show_json(answer)
@@ -39,7 +41,13 @@ def _list_inbound(api: ApiClient, as_json: bool, limit: int, undecided: str | No
         why = f"{row['stop_rule']}: {row['stop_word']}" if stop and row["stop_word"] else ""
         decided = f", decided: {row['decision']}" if row["decision"] else ""
         table.add_row(
-            str(row["id"]), row["received_at"], row["sender"], one_line(row["text"]), stop + decided, why, where(row)
+            str(row["id"]),
+            row["received_at"],
+            harmless(row["sender"]),
+            shown(row["text"]),
+            stop + decided,
+            why,
+            where(row),
         )
     console().print(table)
 

@@ -14,6 +14,7 @@ from host_controller.text.stop_tables import STOP_TABLES
 
 _NO_ANSWER = "none"
 _LIST = click.Choice(list(STOP_TABLES.by_name()))
+_LISTS_HELP = f"LIST is one of: {', '.join(STOP_TABLES.by_name())}."
 
 
 @click.group(invoke_without_command=True)
@@ -38,7 +39,7 @@ def _show(api: ApiClient, as_json: bool) -> None:
     click.echo(", ".join(f"{name}: {len(entries)} words" for name, entries in answer["lists"].items()))
 
 
-@words.command()
+@words.command(epilog=_LISTS_HELP)
 @click.argument("listed_in", metavar="LIST", type=_LIST)
 @click.argument("word")
 @api_command
@@ -48,7 +49,7 @@ def add(api: ApiClient, as_json: bool, listed_in: str, word: str) -> None:
     show_json(answer) if as_json else click.echo(f"added; `smsrack inbox words undo {answer['id']}` takes it back")
 
 
-@words.command()
+@words.command(epilog=_LISTS_HELP)
 @click.argument("listed_in", metavar="LIST", type=_LIST)
 @click.argument("word")
 @api_command

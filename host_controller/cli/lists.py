@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +15,10 @@ from host_controller.client import ApiClient
 from host_controller.rules.states import MessageState
 
 _STATES = click.Choice([state.value for state in MessageState])
+_FOLDED = ("text", "why", "by", "stop", "lifted (UTC)")
+_LEAST_WIDTHS = {"text": 20, "why": 12, "stop": 9}
+# Control characters, and those that turn the direction of what follows.
+_OBEYED = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _LIMIT = click.IntRange(1, 1000)
 
 
@@ -115,14 +120,21 @@ def make_table(*columns: str) -> Table:
     """A table for people: long texts are folded, all else stays in one piece."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        table.add_column(column, overflow="fold", no_wrap=column not in ("text", "why", "by"))
+        # A narrow terminal must not squeeze a text to nothing.
+        least = _LEAST_WIDTHS.get(column)
+        table.add_column(column, overflow="fold", no_wrap=column not in _FOLDED, min_width=least)
     return table
 
 
 def one_line(text: str) -> str:
     """The beginning of a text, on one line."""
-    line = " ".join(text.split())
+    line = harmless(text)
     return line if len(line) <= 60 else line[:59] + "…"
+
+
+def harmless(text: str) -> str:
+    """A text of a stranger on one line, without what a terminal obeys."""
+    return " ".join("".join(c for c in text if c.isspace() or not _OBEYED.match(c)).split())
 
 
 def where(row: dict[str, Any]) -> str:

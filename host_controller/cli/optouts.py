@@ -12,8 +12,9 @@ from urllib.parse import quote
 import click
 
 from host_controller.cli.api_options import api_command, api_options, call_with_api, console, show_json
-from host_controller.cli.csv_file import plain_cell, read_table, safe_cell
+from host_controller.cli.csv_file import plain_cell, read_table, safe_cell, write_text
 from host_controller.cli.lists import make_table
+from host_controller.cli.times import RackTimes, read_moment
 from host_controller.client import ApiClient
 from host_controller.errors import ConfigError
 
@@ -102,7 +103,7 @@ def export(api: ApiClient, as_json: bool, output: Path | None, lifted: bool) -> 
     if output is None:
         click.echo(text.getvalue(), nl=False)
     else:
-        output.write_text(text.getvalue(), "utf-8")
+        write_text(output, text.getvalue())
         click.echo(f"{len(answer['optouts'])} opt-outs written to {output}", err=True)
 
 
@@ -117,22 +118,31 @@ def import_(api: ApiClient, as_json: bool, file: Path, note: str | None) -> None
     if lifted:
         raise ConfigError(f"{file} holds {lifted} opt-outs that were lifted; take those lines out")
     total: dict[str, Any] = {"added": 0, "known": 0, "cancelled": 0, "errors": []}
-    for start in range(0, len(rows), _CHUNK):
-        chunk = [_imported(row, note) for row in rows[start : start + _CHUNK]]
+    times, good = RackTimes(api), []
+    for number, row in enumerate(rows, start=1):
+        try:
+            good.append((number, _imported(row, note, times)))
+        except ValueError as error:
+            total["errors"].append({"row": number, "message": str(error)})
+    for start in range(0, len(good), _CHUNK):
+        numbers, chunk = zip(*good[start : start + _CHUNK], strict=True)
         answer = api.call("POST", "/optouts/import", {"optouts": chunk})
         for name in ("added", "known", "cancelled"):
             total[name] += answer[name]
-        total["errors"] += [{**error, "row": error["row"] + start} for error in answer["errors"]]
+        total["errors"] += [{**bad, "row": numbers[bad["row"] - 1]} for bad in answer["errors"]]
+    total["errors"].sort(key=lambda bad: bad["row"])
     if as_json:
         show_json(total)
     else:
         click.echo(f"{total['added']} added, {total['known']} known, {total['cancelled']} queued messages cancelled")
-        for error in total["errors"]:
-            click.echo(f"row {error['row']}: {error['message']}", err=True)
+        for bad in total["errors"]:
+            click.echo(f"row {bad['row']}: {bad['message']}", err=True)
     if total["errors"]:
         sys.exit(3)
 
 
-def _imported(row: dict[str, str], note: str | None) -> dict[str, str | None]:
+def _imported(row: dict[str, str], note: str | None, times: RackTimes) -> dict[str, str | None]:
+    """Give a row as the API takes it. Raises ValueError with words for a person."""
     values = {name: plain_cell(row.get(name, "")).strip() or None for name in _IMPORTED}
-    return {**values, "number": values["number"] or "", "note": values["note"] or note}
+    since = times.json(read_moment(values["since"])) if values["since"] else None
+    return {**values, "number": values["number"] or "", "note": values["note"] or note, "since": since}

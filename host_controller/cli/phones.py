@@ -13,6 +13,7 @@ import click
 from rich.table import Table
 
 from host_controller.cli.api_options import api_command, api_options, call_with_api, console, note_offline, show_json
+from host_controller.cli.csv_file import write_text
 from host_controller.cli.filters import recipient_filter
 from host_controller.cli.limits import limit
 from host_controller.client import ApiClient
@@ -192,7 +193,7 @@ def report(api: ApiClient, as_json: bool, serial: str, output: Path | None) -> N
     if output is None:
         click.echo(text)
         return
-    output.write_text(text + "\n", encoding="utf-8")
+    write_text(output, text + "\n")
     click.echo(f"written to {output}; read it before you send it")
 
 
@@ -239,7 +240,8 @@ def _print_checks(checks: list[dict[str, Any]], serial: str) -> None:
 
 
 def _headline(phone: dict[str, Any]) -> str:
-    words = f"{phone['serial']} ({phone['model']}, Android {phone['android']}) is {phone['status']}"
+    kind = f"{phone['model']}, Android {phone['android']}" if phone["android"] else phone["model"]
+    words = f"{phone['serial']} ({kind}) is {phone['status']}"
     return f"{words}: {phone['advice']}" if phone["advice"] else words
 
 

@@ -14,7 +14,7 @@ from host_controller.store.models import ConsentRuleRecord
 from host_controller.text.stop_words import StopVerdict
 
 _FORWARD, _ANSWER, _BARS = "forward", "stop_answer", "bars"
-_ABOUT_STOP = (StopVerdict.CERTAIN, StopVerdict.SUSPECTED, StopVerdict.START)
+_CLEAR = (StopVerdict.CERTAIN, StopVerdict.START)
 
 
 class ForwardPolicy(StrEnum):
@@ -22,15 +22,18 @@ class ForwardPolicy(StrEnum):
 
     ALL = "all"
     KNOWN = "known"
-    """From numbers that were written to, and whatever asks for STOP or START."""
+    """From numbers that were written to, and a clear STOP or START."""
     STOP = "stop"
-    """Only what asks for STOP or START."""
+    """A clear STOP or START, and what may be a STOP from numbers that were written to."""
 
     def permits(self, verdict: StopVerdict, *, is_known: bool) -> bool:
-        """Tell whether a message may leave; `is_known` says that its sender was written to."""
-        if self is ForwardPolicy.ALL or verdict in _ABOUT_STOP:
+        """Tell whether a message may leave; `is_known` says that its sender was written to.
+
+        What may be a STOP from a stranger stays: one-time codes tell how to refuse further ones.
+        """
+        if self is ForwardPolicy.ALL or verdict in _CLEAR:
             return True
-        return self is ForwardPolicy.KNOWN and is_known
+        return is_known and (self is ForwardPolicy.KNOWN or verdict is StopVerdict.SUSPECTED)
 
 
 class Bars(StrEnum):

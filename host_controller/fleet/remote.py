@@ -79,7 +79,9 @@ def find_remote(session: Session, name: str, *, archived: bool = False) -> Phone
     query = select(PhoneRecord).join(RemotePhoneRecord).where(PhoneRecord.adb_serial == name)
     if not archived:
         query = query.where(PhoneRecord.removed_at.is_(None))
-    found = session.scalars(query.options(joinedload(PhoneRecord.remote))).first()
+    # What is no name is nobody's; a database may not even take it.
+    is_name = _NAME.fullmatch(name) is not None
+    found = session.scalars(query.options(joinedload(PhoneRecord.remote))).first() if is_name else None
     if found is None:
         raise UnknownPhoneError(f"there is no remote phone {name!r}; `smsrack remote list` shows them")
     return found
@@ -108,7 +110,7 @@ def bring_back(session: Session, phone: PhoneRecord, *, now: datetime, actor: st
     for sim in phone.sims:
         sim.active = True
     phone.removed_at = None
-    note_event(session, phone, "brought back", "taken into the rack again", now=now, actor=actor)
+    note_event(session, phone, "brought_back", "taken into the rack again", now=now, actor=actor)
 
 
 def _refuse_taken_name(session: Session, name: str) -> None:

@@ -154,7 +154,7 @@ class RemoteAdmin:
             key = _make_key(session, phone, {**as_before, **terms}, now, actor)
             expire_key(old, now + overlap)
             words = f"key {old.id} ({old.prefix}…) is replaced by key {key.key_id} ({key.prefix}…)"
-            note_event(session, phone, "key replaced", words, now=now, actor=actor)
+            note_event(session, phone, "key_replaced", words, now=now, actor=actor)
             return key
 
         return self._store.write(work)
@@ -189,7 +189,7 @@ class RemoteAdmin:
             record = find_key(session, key_id)
             if revoke_key(record, now=now, actor=actor):
                 words = f"key {key_id} ({record.prefix}…) is revoked"
-                note_event(session, record.phone, "key revoked", words, now=now, actor=actor)
+                note_event(session, record.phone, "key_revoked", words, now=now, actor=actor)
 
         self._store.write(work)
 
@@ -207,12 +207,14 @@ class RemoteAdmin:
 
 
 def _make_key(session: Session, phone: PhoneRecord, terms: KeyTerms, now: datetime, actor: str) -> NewKey:
-    expires_at = terms.get("expires_at")
+    label, expires_at = terms.get("label", ""), terms.get("expires_at")
+    if not label.isprintable():
+        raise InvalidRemotePhoneError("a label is one line of text")
     if expires_at is not None and expires_at <= now:
         raise InvalidRemotePhoneError("the key would have expired already; name a time to come")
     key = make_key(session, phone.id, now=now, actor=actor, **terms)
-    label = f", {terms['label']}" if terms.get("label") else ""
-    note_event(session, phone, "key made", f"key {key.key_id} ({key.prefix}…{label})", now=now, actor=actor)
+    words = f"key {key.key_id} ({key.prefix}…{f', {label}' if label else ''})"
+    note_event(session, phone, "key_made", words, now=now, actor=actor)
     return key
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
@@ -10,9 +11,11 @@ from sqlalchemy.orm import Session
 
 from host_controller.messaging.transitions import note_accepted
 from host_controller.rules.classes import MessageClass
+from host_controller.rules.destinations import destination_refusal
 from host_controller.rules.states import MessageState
 from host_controller.store.bulk import insert_rows, next_ids
 from host_controller.store.models import InboundRecord, MessageRecord
+from host_controller.text.msisdn import Msisdn
 from host_controller.text.parts import count_parts
 
 # Who asked is told at once or not at all: the rules of the United States know five minutes.
@@ -21,15 +24,18 @@ _NOT_AGAIN_WITHIN = timedelta(days=1)
 _UID_BITS = 62
 
 
-def answer_stop(session: Session, record: InboundRecord, number: str, text: str, now: datetime) -> int | None:
+def answer_stop(
+    session: Session, record: InboundRecord, msisdn: Msisdn, text: str, allowed_regions: Collection[str], now: datetime
+) -> int | None:
     """Queue the answer to a STOP that has just been obeyed, from the SIM that it came to; give its id.
 
-    None where it came too long ago, or where the number had an answer within the last day.
+    None where it came too long ago, where the number had an answer within the last day, or where it is one that the
+    rack does not write to: a sender can be forged, and the answer would be paid for.
     """
-    if now - record.received_at > _WORTH_ANSWERING:
+    if now - record.received_at > _WORTH_ANSWERING or destination_refusal(msisdn, allowed_regions) is not None:
         return None
     query = select(MessageRecord.id).where(
-        MessageRecord.msisdn == number,
+        MessageRecord.msisdn == msisdn.e164,
         MessageRecord.answers_stop.is_(True),
         MessageRecord.created_at > now - _NOT_AGAIN_WITHIN,
     )
@@ -39,7 +45,7 @@ def answer_stop(session: Session, record: InboundRecord, number: str, text: str,
     row = {
         "id": message_id,
         "uid": secrets.randbits(_UID_BITS),
-        "msisdn": number,
+        "msisdn": msisdn.e164,
         "text": text,
         "part_count": count_parts(text),
         "state": MessageState.QUEUED,

@@ -150,8 +150,7 @@ class AppInbox:
         return stored
 
     def _judged(self, told: Sequence[Told]) -> list[_Item]:
-        with self._store.reading() as session:
-            judged = self._intake.judge(session, [(one.sender, one.text) for one in told])
+        judged = self._intake.judge([(one.sender, one.text) for one in told])
         return [_Item(one, its, _digest(one, its)) for one, its in zip(told, judged, strict=True)]
 
     def _add(

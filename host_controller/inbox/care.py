@@ -74,6 +74,7 @@ class InboxCare:
             record.decision, record.decided_at, record.decided_by = decision, now, actor
             if decision is Decision.NOTHING:
                 return OptedOut(is_new=False, cancelled=0)
+            record.may_forward = True  # as a clear one may, whatever is chosen
             number = self._number(record)
             origin = Origin(OptOutSource.INBOUND, actor, record.id, rule=_RULE, word=record.stop_word)
             return opt_out(session, number, origin, now=now)

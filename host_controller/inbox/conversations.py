@@ -6,19 +6,21 @@ told, the sender as it stands.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, update
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy import ColumnElement, func, or_, select, update
+from sqlalchemy.orm import Session, aliased, joinedload
 
 from host_controller.errors import UnknownConversationError
 from host_controller.messaging.submit import Draft
 from host_controller.store.models import InboundRecord, MessageRecord
 
-_PEER = func.coalesce(InboundRecord.msisdn, InboundRecord.sender)
 _ESCAPE = "\\"
+# Part of a number as people write it, or as they dial it.
+_NUMBER = re.compile(r"(?:\+|00)?([0-9 ()./-]*[0-9][0-9 ()./-]*)", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,8 @@ class Said:
     phone: str | None
     sim_slot: int | None
     is_unread: bool
+    decision: str | None = None
+    """What a person said of an inbound one that may be a STOP."""
 
 
 def list_conversations(
@@ -58,19 +62,21 @@ def list_conversations(
 
     `search` looks in numbers, names and texts of both directions.
     """
-    unread_count = func.count().filter(InboundRecord.read_at.is_(None))
-    groups = select(func.max(InboundRecord.id).label("last_id"), unread_count.label("unread")).group_by(_PEER)
+    other = aliased(InboundRecord)
+    of_same = other.peer == InboundRecord.peer
+    # Read from the newest on, and no further than the page goes: each is looked up in the index of conversations.
+    is_last = ~select(other.id).where(of_same, other.id > InboundRecord.id).exists()
+    unread_count = select(func.count()).where(of_same, other.read_at.is_(None)).scalar_subquery()
+    query = select(InboundRecord, unread_count).where(is_last)
     if unread:
-        groups = groups.having(unread_count > 0)
+        query = query.where(select(other.id).where(of_same, other.read_at.is_(None)).exists())
     if search:
-        groups = groups.where(_PEER.in_(_peers_with(search)))
-    found = groups.subquery()
-    query = select(InboundRecord, found.c.unread).join(found, found.c.last_id == InboundRecord.id)
+        query = query.where(_is_found(search))
     if before is not None:
         query = query.where(InboundRecord.id < before)
     return [
         Conversation(
-            peer=record.msisdn or record.sender,
+            peer=record.peer,
             unread=count,
             last_id=record.id,
             last_at=record.received_at,
@@ -106,7 +112,7 @@ def mark_read(session: Session, peer: str, up_to_id: int, *, now: datetime) -> i
     """Note that a person has read the messages of a conversation up to an inbound one; give how many were new."""
     marked = session.scalars(
         update(InboundRecord)
-        .where(_is_from(peer), InboundRecord.id <= up_to_id, InboundRecord.read_at.is_(None))
+        .where(InboundRecord.peer == peer, InboundRecord.id <= up_to_id, InboundRecord.read_at.is_(None))
         .values(read_at=now)
         .returning(InboundRecord.id)
         .execution_options(synchronize_session=False)
@@ -120,35 +126,34 @@ def reply(session: Session, peer: str, text: str, ref: str | None = None) -> Dra
 
 
 def _last_inbound(session: Session, peer: str) -> InboundRecord:
-    query = select(InboundRecord).where(_is_from(peer)).order_by(InboundRecord.id.desc()).limit(1)
+    query = select(InboundRecord).where(InboundRecord.peer == peer).order_by(InboundRecord.id.desc()).limit(1)
     found = session.scalar(query)
     if found is None:
         raise UnknownConversationError("nobody of that number or name has written to us")
     return found
 
 
-def _is_from(peer: str) -> ColumnElement[bool]:
-    return or_(InboundRecord.msisdn == peer, and_(InboundRecord.msisdn.is_(None), InboundRecord.sender == peer))
+def _is_found(search: str) -> ColumnElement[bool]:
+    pattern = _pattern(search)
+    number = _NUMBER.fullmatch(search)
+    in_number = _pattern(re.sub("[^0-9]", "", number[1])) if number else pattern
+    inbound = aliased(InboundRecord)
+    has_it = or_(
+        inbound.peer.ilike(pattern, escape=_ESCAPE),
+        inbound.peer.ilike(in_number, escape=_ESCAPE),
+        inbound.text.ilike(pattern, escape=_ESCAPE),
+    )
+    outgoing = select(MessageRecord.msisdn).where(MessageRecord.text.ilike(pattern, escape=_ESCAPE))
+    return or_(InboundRecord.peer.in_(select(inbound.peer).where(has_it)), InboundRecord.peer.in_(outgoing))
 
 
-def _peers_with(search: str) -> ColumnElement[str]:
-    pattern = "%" + "".join(_ESCAPE + c if c in "%_" + _ESCAPE else c for c in search) + "%"
-    outgoing = select(MessageRecord.id).where(
-        MessageRecord.msisdn == InboundRecord.msisdn, MessageRecord.text.ilike(pattern, escape=_ESCAPE)
-    )
-    found = select(_PEER).where(
-        or_(
-            _PEER.ilike(pattern, escape=_ESCAPE),
-            InboundRecord.text.ilike(pattern, escape=_ESCAPE),
-            outgoing.exists(),
-        )
-    )
-    return found.scalar_subquery()
+def _pattern(text: str) -> str:
+    return "%" + "".join(_ESCAPE + c if c in "%_" + _ESCAPE else c for c in text) + "%"
 
 
 def _inbound(session: Session, peer: str, before: datetime | None, limit: int) -> Sequence[Said]:
     query = select(InboundRecord).options(joinedload(InboundRecord.phone), joinedload(InboundRecord.sim))
-    query = query.where(_is_from(peer)).order_by(InboundRecord.received_at.desc(), InboundRecord.id.desc())
+    query = query.where(InboundRecord.peer == peer).order_by(InboundRecord.received_at.desc(), InboundRecord.id.desc())
     if before is not None:
         query = query.where(InboundRecord.received_at < before)
     return [
@@ -161,6 +166,7 @@ def _inbound(session: Session, peer: str, before: datetime | None, limit: int) -
             phone=record.phone.adb_serial,
             sim_slot=record.sim.slot_index if record.sim else None,
             is_unread=record.read_at is None,
+            decision=record.decision,
         )
         for record in session.scalars(query.limit(limit))
     ]

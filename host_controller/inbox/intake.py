@@ -72,12 +72,13 @@ class Intake:
         self._on_answer = on_answer
         self._alarmed = False
 
-    def judge(self, session: Session, said: Sequence[tuple[str, str]]) -> list[Judged]:
-        """Judge messages, each a sender and a text."""
-        own = set(session.scalars(select(SimRecord.msisdn).where(SimRecord.msisdn.is_not(None))))
-        tables, policy = tables_in_force(session), read_policy(session)
+    def judge(self, said: Sequence[tuple[str, str]]) -> list[Judged]:
+        """Judge messages, each a sender and a text. Raises StoreError."""
         senders = [parse_sender(sender, self._settings.messages.home_region) for sender, _ in said]
-        known = own | _written_to(session, [sender.e164 for sender in senders if sender])
+        with self._store.reading() as session:
+            own = set(session.scalars(select(SimRecord.msisdn).where(SimRecord.msisdn.is_not(None))))
+            tables, policy = tables_in_force(session), read_policy(session)
+            known = own | _written_to(session, [sender.e164 for sender in senders if sender])
         judged = []
         for (_, text), msisdn in zip(said, senders, strict=True):
             can_refuse = msisdn is not None and msisdn.e164 not in own
@@ -96,7 +97,9 @@ class Intake:
 
     def add(self, session: Session, record: InboundRecord, judged: Judged, now: datetime) -> Obeyed:
         """Add a message, with what was judged of it, and obey it."""
+        record.sender, record.text = _storable(record.sender), _storable(record.text)
         record.msisdn = judged.msisdn.e164 if judged.msisdn else None
+        record.peer = record.msisdn or record.sender
         record.stop, record.stop_rule, record.stop_word = (
             judged.decision.verdict,
             judged.decision.rule,
@@ -107,7 +110,8 @@ class Intake:
         if judged.msisdn is None or judged.decision.verdict not in (StopVerdict.CERTAIN, StopVerdict.START):
             return NOTHING_CHANGED
         session.flush()
-        return (_obey_stop if judged.is_stop else _obey_start)(session, record, judged.msisdn, now)
+        obey = self._obey_stop if judged.is_stop else _obey_start
+        return obey(session, record, judged.msisdn, now)
 
     def tell(self, *, answered: bool) -> None:
         """Say what has come of messages that are stored: answers to send, or a flood of STOPs."""
@@ -119,20 +123,19 @@ class Intake:
             _log.error("%s", notice)
         self._alarmed = notice is not None
 
-
-def _obey_stop(session: Session, record: InboundRecord, msisdn: Msisdn, now: datetime) -> Obeyed:
-    if _has_started_since(session, record):
-        _log.info("STOP from %s is older than their START", msisdn)
-        return NOTHING_CHANGED
-    was_opted_out = bool(in_force(session, msisdn.e164, brand=EVERY_BRAND))
-    origin = Origin(
-        OptOutSource.INBOUND, f"inbound {record.id}", record.id, rule=record.stop_rule, word=record.stop_word
-    )
-    outcome = opt_out(session, msisdn.e164, origin, now=now)
-    _log.info("STOP from %s: opted out, %s queued messages cancelled", msisdn, outcome.cancelled)
-    answer = read_policy(session).stop_answer
-    is_answered = answer is not None and answer_stop(session, record, msisdn.e164, answer, now) is not None
-    return Obeyed(opted_out=True, was_opted_out=was_opted_out, is_answered=is_answered)
+    def _obey_stop(self, session: Session, record: InboundRecord, msisdn: Msisdn, now: datetime) -> Obeyed:
+        if _has_started_since(session, record):
+            _log.info("STOP from %s is older than their START", msisdn)
+            return NOTHING_CHANGED
+        was_opted_out = bool(in_force(session, msisdn.e164, brand=EVERY_BRAND))
+        origin = Origin(
+            OptOutSource.INBOUND, f"inbound {record.id}", record.id, rule=record.stop_rule, word=record.stop_word
+        )
+        outcome = opt_out(session, msisdn.e164, origin, now=now)
+        _log.info("STOP from %s: opted out, %s queued messages cancelled", msisdn, outcome.cancelled)
+        answer, regions = read_policy(session).stop_answer, self._settings.messages.allowed_regions
+        is_answered = answer is not None and answer_stop(session, record, msisdn, answer, regions, now) is not None
+        return Obeyed(opted_out=True, was_opted_out=was_opted_out, is_answered=is_answered)
 
 
 def _obey_start(session: Session, record: InboundRecord, msisdn: Msisdn, now: datetime) -> Obeyed:
@@ -160,3 +163,8 @@ def _has_started_since(session: Session, record: InboundRecord) -> bool:
 def _written_to(session: Session, numbers: Collection[str]) -> set[str]:
     query = select(MessageRecord.msisdn).distinct()
     return {number for (number,) in rows_in(session, query, MessageRecord.msisdn, numbers)}
+
+
+def _storable(text: str) -> str:
+    """Give a text as PostgreSQL can hold it, too: a row that cannot be stored would hide all that come after it."""
+    return text.replace("\0", "\ufffd")

@@ -109,6 +109,8 @@ class Inbox:
         position = self._position(phone_id)
         reading = _Reading(seen_id=position.seen_id)
         floor = position.row_id
+        if floor is not None:
+            self._spare_the_oldest(phone_id, reading)
         self._take_pages(phone_id, rows, position.query(floor), read, reading)
         if floor:
             self._look_back(phone_id, position, floor, read, reading)
@@ -137,7 +139,8 @@ class Inbox:
         page = self._inbound.take(phone_id, taken, rows.phone_clock_ms) if taken else StoredPage(0, ())
         reading.read += len(rows.inbox)
         reading.new += page.new
-        reading.highest_row_id = max(reading.highest_row_id, rows.inbox[-1].row_id)
+        if taken:
+            reading.highest_row_id = max(reading.highest_row_id, taken[-1].row_id)
         # A date in the future would hide all that follows.
         newest_ms = max(row.date_ms for row in rows.inbox)
         reading.newest_ms = max(reading.newest_ms, min(newest_ms, rows.phone_clock_ms))
@@ -150,8 +153,6 @@ class Inbox:
             if reading.highest_known >= floor:
                 return
             floor = row_id
-            if floor == 0:
-                self._spare_the_oldest(phone_id, reading)
             query = position.query(floor)
             self._take_pages(phone_id, read(query), query, read, reading)
 

@@ -66,15 +66,17 @@ class InboundStore:
     def take(self, phone_id: int, rows: Sequence[InboxRow], phone_clock_ms: int) -> StoredPage:
         """Store the rows that are new, in one transaction, and obey them."""
         keyed = [(row, _digest(row)) for row in rows]
+        # What takes long is done without a connection: a hundred phones may read long inboxes at once.
         with self._store.reading() as session:
             stored = _stored(session, phone_id, rows)
-            new = [(row, digest) for row, digest in keyed if (row.row_id, row.date_ms, digest) not in stored]
-            judged = self._intake.judge(session, [(row.sender, row.body) for row, _ in new]) if new else []
+        new = [(row, digest) for row, digest in keyed if (row.row_id, row.date_ms, digest) not in stored]
+        judged = self._intake.judge([(row.sender, row.body) for row, _ in new]) if new else []
         fresh = [_Fresh(row, digest, one) for (row, digest), one in zip(new, judged, strict=True)]
         if fresh:
             answered = self._intake.write(judged, lambda session: self._add(session, phone_id, fresh, phone_clock_ms))
             self._intake.tell(answered=answered)
-        known = [KnownRow(key[0], inbound_id) for key, inbound_id in stored.items() if key in _keys(keyed)]
+        keys = {(row.row_id, row.date_ms, digest) for row, digest in keyed}
+        known = [KnownRow(key[0], inbound_id) for key, inbound_id in stored.items() if key in keys]
         return StoredPage(len(fresh), tuple(known))
 
     def _add(self, session: Session, phone_id: int, fresh: Sequence[_Fresh], phone_clock_ms: int) -> bool:
@@ -104,10 +106,6 @@ def _stored(session: Session, phone_id: int, rows: Sequence[InboxRow]) -> dict[t
         InboundRecord.phone_id == phone_id, InboundRecord.row_id.in_([row.row_id for row in rows])
     )
     return {(row_id, date_ms, digest): inbound_id for row_id, date_ms, digest, inbound_id in session.execute(query)}
-
-
-def _keys(keyed: Sequence[tuple[InboxRow, str]]) -> set[tuple[int, int, str]]:
-    return {(row.row_id, row.date_ms, digest) for row, digest in keyed}
 
 
 def _digest(row: InboxRow) -> str:

@@ -84,7 +84,6 @@ class Confirmation:
         self._store = store
         self._hands = hands
         self._inbox = inbox
-        self._position: tuple[int, int | None] | None = None
         self._ask_radio_after = timedelta(seconds=timings.ask_radio_after_s)
         self._clock = clock
         self._actor = actor
@@ -96,16 +95,12 @@ class Confirmation:
         Raises LinkError or PhoneAnswerError; then nothing has changed.
         """
         wanted = self._hands.to_confirm(late=late)
-        if self._position is None:
-            self._position = self._inbox.position(phone_id)
-        since_ms, after_row_id = self._position
+        since_ms, after_row_id = self._inbox.position(phone_id)
         sent_since_ms = min((attempt.phone_clock_ms for attempt in wanted), default=None)
         began_s = self._elapsed_s()
         rows = driver.read_messages(MessageQuery(sent_since_ms, since_ms, after_row_id))
         span_s = began_s, self._elapsed_s()
         # Inbound first: one of them may be a STOP.
-        if rows.inbox:
-            self._position = None
         received = self._inbox.receive(phone_id, rows, driver.read_messages)
         judgement = self._judge(wanted, rows.sent, span_s)
         if judgement.confirmed or judgement.withdrawn:

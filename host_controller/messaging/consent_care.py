@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from sqlalchemy.orm import Session
 
@@ -16,6 +17,9 @@ from host_controller.store import inbound_queries
 from host_controller.store.inbound_queries import OptOutView
 from host_controller.store.store import Store
 from host_controller.text.msisdn import parse_msisdn, parse_sender
+
+# Some tenths of a second: the one writer is needed for every message that is sent.
+_AT_ONCE = 100
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,7 @@ class ConsentCare:
             return inbound_queries.list_opt_outs(session, number=e164, lifted=True)
 
     def take_in(self, rows: Sequence[ImportRow], actor: str) -> Imported:
-        """Put a list of numbers on the list, in one transaction; what is known stays as it is."""
+        """Put a list of numbers on the list, in pieces; what is known stays as it is, so that it can be done again."""
         errors: list[tuple[int, str]] = []
         checked: list[tuple[str, ImportRow]] = []
         for line, row in enumerate(rows, start=1):
@@ -87,7 +91,7 @@ class ConsentCare:
             except ControllerError as error:
                 errors.append((line, str(error)))
 
-        def work(session: Session) -> list[OptedOut]:
+        def work(session: Session, piece: Sequence[tuple[str, ImportRow]]) -> list[OptedOut]:
             now = self._clock()
             return [
                 opt_out(
@@ -98,11 +102,14 @@ class ConsentCare:
                     brand=row.brand,
                     since=row.since,
                 )
-                for number, row in checked
+                for number, row in piece
             ]
 
-        with self._store.refusals.writing({number for number, _ in checked}):
-            outcomes = self._store.write(work)
+        outcomes: list[OptedOut] = []
+        for start in range(0, len(checked), _AT_ONCE):
+            piece = checked[start : start + _AT_ONCE]
+            with self._store.refusals.writing([number for number, _ in piece]):
+                outcomes += self._store.write(partial(work, piece=piece))
         added = sum(outcome.is_new for outcome in outcomes)
         cancelled = sum(outcome.cancelled for outcome in outcomes)
         return Imported(added, len(outcomes) - added, cancelled, tuple(errors))

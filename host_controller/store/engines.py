@@ -96,12 +96,18 @@ class _HintCompiler(SQLiteCompiler):
         return text
 
 
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
 def _use_explicit_transactions(engine: Engine) -> None:
     """Take BEGIN out of the sqlite3 module's hands: a writer locks at its start, not at its first write."""
 
     @event.listens_for(engine, "connect")
     def _connected(connection: Any, _record: Any) -> None:
         connection.isolation_level = None
+        # SQLite's own knows the letters of ASCII only; a search without regard to case asks for it.
+        connection.create_function("lower", 1, _lower, deterministic=True)
         cursor = connection.cursor()
         # FULL: a commit is on the disk when it returns, also after a power cut.
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):

@@ -363,8 +363,9 @@ class InboundRecord(Base):
         UniqueConstraint("phone_id", "row_id", "row_date_ms", "body_sha256"),
         Index("ix_inbound_phone_id_body_sha256", "phone_id", "body_sha256"),
         Index("ix_inbound_phone_id_received_at", "phone_id", "received_at", "id"),
-        Index("ix_inbound_sender", "sender"),
         Index("ix_inbound_msisdn", "msisdn"),
+        # Conversations: the newest message of each.
+        Index("ix_inbound_peer", "peer", "id"),
         Index("ix_inbound_stop_received_at", "stop", "received_at"),
     )
 
@@ -376,6 +377,7 @@ class InboundRecord(Base):
     body_sha256: Mapped[str] = mapped_column(String(64))
     sender: Mapped[str]
     msisdn: Mapped[str | None] = mapped_column(String(20))
+    peer: Mapped[str]
     text: Mapped[str]
     received_at: Mapped[datetime]
     sent_at: Mapped[datetime | None]

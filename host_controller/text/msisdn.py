@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import dataclass
 
@@ -12,6 +13,8 @@ from host_controller.errors import InvalidMsisdnError
 
 # A name may hold digits, and letters can be dialled: only this is looked at as a sender's number.
 _SENDER = re.compile(r"\+?[0-9 ()./-]{3,24}", re.ASCII)
+# Shorter ones may be short codes, or numbers of the home country.
+_WHOLE_WITHOUT_PLUS = re.compile(r"[1-9][0-9]{10,14}", re.ASCII)
 _POSSIBLE_REASONS = {
     ValidationResult.TOO_SHORT: "too short",
     ValidationResult.TOO_LONG: "too long",
@@ -57,13 +60,14 @@ def parse_sender(raw: str, home_region: str) -> Msisdn | None:
     """Give the number that a message came from; None for a company's name or a short code.
 
     A number with its country code is believed also where our tables of numbering plans do not know it: it has written.
+    Some networks leave out the plus sign before the country code.
     """
     if not _SENDER.fullmatch(raw):
         return None
-    try:
-        return parse_msisdn(raw, home_region)
-    except InvalidMsisdnError:
-        pass
+    is_whole = _WHOLE_WITHOUT_PLUS.fullmatch(raw) is not None
+    for written in (raw, f"+{raw}") if is_whole else (raw,):
+        with contextlib.suppress(InvalidMsisdnError):
+            return parse_msisdn(written, home_region)
     if not raw.startswith("+"):
         return None
     try:

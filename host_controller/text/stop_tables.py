@@ -68,7 +68,7 @@ _STOP_BY_LANGUAGE = {
         "unsubscribe", "unsub", "un subscribe", "optout", "opt out", "opt me out", "revoke", "take me off",
         "do not text", "don't text", "do not message", "don't message", "do not send", "don't send", "stop texting",
         "stop sending", "stop messaging", "stop contacting", "i withdraw my consent", "withdraw consent",
-        "withdraw my consent", "revoke my consent", "lose my number",
+        "withdraw my consent", "revoke my consent", "lose my number", "do not contact", "don't contact",
     ),
     "cs": (
         "odhlásit", "odhlásit se", "odhlas", "odhlaste", "odhlašte", "odhlášení", "odhlašuji", "odhlašuju", "odhlásím",
@@ -105,7 +105,8 @@ _STOP_BY_LANGUAGE = {
     "nl, sv, da, no": ("afmelden", "uitschrijven", "avregistrera", "afmeld", "frameld", "avmeld", "avslutt"),
     "uk, ru": (
         "відписати", "відписатися", "відпишіть", "отписать", "отписаться", "отпишите", "vidpysaty", "vidpysatysya",
-        "otpisatsya", "otpisat", "не присылайте", "не надсилайте",
+        "otpisatsya", "otpisat", "не присылайте", "не надсилайте", "не пишите", "не пишіть", "не присылать",
+        "не надсилати",
     ),
 }  # fmt: skip
 
@@ -129,7 +130,9 @@ STOP_TABLES = StopTables(
         "nie jestem zainteresowany", "nie jestem zainteresowana", "vyřazení", "vymazání", "smazání", "vyradenie",
         "vymazanie", "removal", "deletion", "löschung", "entfernung", "usunięcie", "usunięcia", "do not wish",
         "don't wish", "ende", "storno", "daj mi spokój", "daj mi pokoj", "dej mi pokoj", "lasst mich in ruhe",
-        "vypnúť", "vypnout",
+        "vypnúť", "vypnout", "ukončit", "ukončete", "ukončiť", "ukončite", "zastavit", "zastavte", "zastaviť",
+        "odmítám další", "odmítám dostávat", "odmietam ďalšie", "odmietam dostávať", "nesouhlasím", "nesúhlasím",
+        "nechtěl bych", "nechtěla bych", "nechcel by som", "nechcela by som", "nepiš", "nepsat", "nepísať",
     ),
     weak=(
         "no more", "žádné", "žádnou", "žiadne", "žiadnu", "keine", "don't want", "do not want", "dost", "dosť",
@@ -210,7 +213,8 @@ STOP_TABLES = StopTables(
         "proč mi to pořád chodí", "proč mi to chodí", "proč to dostávám", "prečo mi to chodí", "prečo to dostávam",
         "why do i keep getting", "why am i getting", "warum bekomme ich", "czemu to dostaję",
         "czemu ciągle to dostaję", "dlaczego to dostaję", "get lost", "piss off", "verpisst euch", "spadajcie",
-        "jděte do", "choďte do",
+        "jděte do", "choďte do", "fuck off", "přestat psát", "přestat posílat", "prestať písať", "prestať posielať",
+        "gdpr", "výmaz osobních údajů", "výmaz údajů", "výmaz osobných údajov", "výmaz údajov",
     ),
     neutral=(
         "non stop", "nonstop", "pit stop", "bus stop", "tram stop", "next stop", "last stop", "full stop", "stop loss",

@@ -124,7 +124,7 @@ def _judge_items(found: Sequence[Item], *, is_question: bool) -> StopDecision:
         ):
             return StopDecision(StopVerdict.SUSPECTED, StopRule.INSIDE, stop.word)
         return _judge_stop_word(items, stop, says_more, is_question)
-    return _judge_other_words(items, by_kind, says_more)
+    return _judge_other_words(items, by_kind, says_more, is_question)
 
 
 def _judge_stop_word(items: Sequence[Item], stop: Item, says_more: bool, is_question: bool) -> StopDecision:
@@ -143,13 +143,17 @@ def _judge_stop_word(items: Sequence[Item], stop: Item, says_more: bool, is_ques
     return StopDecision(StopVerdict.CERTAIN, StopRule.SHORT, stop.word)
 
 
-def _judge_other_words(items: Sequence[Item], by_kind: dict[Kind, Item], says_more: bool) -> StopDecision:
+def _judge_other_words(
+    items: Sequence[Item], by_kind: dict[Kind, Item], says_more: bool, is_question: bool
+) -> StopDecision:
     soft, review, weak = by_kind.get(Kind.SOFT), by_kind.get(Kind.REVIEW), by_kind.get(Kind.WEAK)
     names_messages = Kind.OBJECT in by_kind
     refusal = soft or review or weak
     if refusal and not says_more:
         if names_messages:
-            return StopDecision(StopVerdict.CERTAIN, StopRule.MESSAGES, refusal.word)
+            # "No more offers?" may be a disappointment.
+            verdict = StopVerdict.SUSPECTED if is_question else StopVerdict.CERTAIN
+            return StopDecision(verdict, StopRule.MESSAGES, refusal.word)
         if soft:
             return StopDecision(StopVerdict.CERTAIN, StopRule.ALONE, soft.word)
         if review:

@@ -239,6 +239,17 @@ def test_an_option_of_the_group_holds_for_its_commands(data_dir):
     assert (data_dir / "smsrack.db").exists()
 
 
+def test_an_option_of_any_group_goes_before_the_environment(data_dir, tmp_path, monkeypatch):
+    monkeypatch.setenv("SMSRACK_DATA_DIR", str(tmp_path / "another"))
+    for group in (["inbox", "--json", "--data-dir", str(data_dir), "words"], ["inbox", "words"]):
+        result = CliRunner().invoke(cli, [*group, "add", "stop", "dost", "--json"])
+        assert json.loads(result.stdout) == {"id": 1}
+    result = CliRunner().invoke(cli, ["inbox", "--json", "--data-dir", str(data_dir), "words", "try", "dost"])
+    assert json.loads(result.stdout)["stop"] == "certain"
+    assert (data_dir / "smsrack.db").exists()
+    assert (tmp_path / "another" / "smsrack.db").exists()
+
+
 def test_a_data_directory_in_use_without_a_socket(data_dir, offline):
     with DataDirectory(data_dir).locked():
         result = offline("status")

@@ -51,14 +51,48 @@ def test_a_bad_number_keeps_none_of_the_others_out(run, tmp_path):
     assert "row 2" in output
 
 
+def test_no_bad_line_keeps_the_others_out(run, tmp_path):
+    table = tmp_path / "list.csv"
+    lines = [f"{ANNA},,", f"{PETR},,2. 1. 2024", f"{PETR},{'n' * 501},", f"{'1' * 65},,", f"{EVA},,"]
+    table.write_text("number,note,since\n" + "\n".join(lines) + "\n", "utf-8")
+    output = run("optouts", "import", str(table), exit_code=3)
+    assert "2 added" in output
+    assert [line[:6] for line in output.splitlines() if line.startswith("row")] == ["row 2:", "row 3:", "row 4:"]
+    assert "is no time" in output
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t"])
+def test_a_list_may_come_from_a_spreadsheet_of_any_country(run, tmp_path, delimiter):
+    table = tmp_path / "list.csv"
+    rows = (("number", "note"), (ANNA, "on the phone, today"), ("603 111 222", ""))
+    table.write_bytes(b"\xef\xbb\xbf" + "\r\n".join(map(delimiter.join, rows)).encode() + b"\r\n")
+    assert "2 added" in run("optouts", "import", str(table))
+    assert json.loads(run("optouts", "show", ANNA, "--json"))["optouts"][0]["note"] == "on the phone, today"
+
+
+def test_a_file_that_cannot_be_written_is_an_error_that_says_so(run, tmp_path):
+    assert "cannot write" in run("optouts", "export", "-o", str(tmp_path / "none" / "x.csv"), exit_code=1)
+
+
+def test_a_time_may_be_written_as_people_write_it_and_a_bad_one_keeps_out_its_row_only(run, tmp_path):
+    table = tmp_path / "list.csv"
+    table.write_text(f"number,since\n{ANNA},2026-01-02\n{EVA},2. 1. 2026\n{PETR},2026-01-02 08:00\n", "utf-8")
+    output = run("optouts", "import", str(table), exit_code=3)
+    assert "2 added" in output
+    assert "row 2: '2. 1. 2026' is no time" in output
+    (anna,) = json.loads(run("optouts", "show", ANNA, "--json"))["optouts"]
+    assert anna["created_at"].startswith("2026-01-0")
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("numbers\n777123456\n", "number"),
+        ("numbers\n777123456\n", "did you mean 'number'"),
+        ("777123456\n603111222\n", "first line must be"),
         ("number\n777123456,x\n", "line 2"),
         ("number,lifted_at\n777123456,2026-01-01\n", "lifted"),
     ],
-    ids=["no number", "fields", "lifted ones"],
+    ids=["no number", "no heading", "fields", "lifted ones"],
 )
 def test_a_file_that_is_not_such_a_list_is_refused(run, tmp_path, text, words):
     table = tmp_path / "list.csv"

@@ -103,7 +103,7 @@ def test_forwarded_headers_of_a_proxy(make_bench):
 
 def test_slow_clients_hold_nobody_up_and_are_not_waited_for(bench, eventually):
     """Many more of them than there are workers; each sends a byte now and then, as a slowloris does."""
-    with serving(bench, receive_limit_s=2) as server:
+    with serving(bench, receive_limit_s=4) as server:
         slow = [server.connect() for _ in range(5 * _THREADS)]
         halves = [
             b"POST /sms-gateway/stats HTTP/1.1\r\nHost: local",
@@ -114,7 +114,7 @@ def test_slow_clients_hold_nobody_up_and_are_not_waited_for(bench, eventually):
             connection.sendall(halves[n % 3])
         began = time.monotonic()
         assert server.ask("POST", f"{G}/stats", b"{}")[0] == 200
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 4
         open_ = list(slow)
 
         def all_are_closed():

@@ -44,6 +44,18 @@ def test_a_reply_is_stored_once_however_often_it_is_read(make_rack, fake_phone):
     assert [record.text for record in inbound(rack)] == ["Ano, přijdu", "Ano, přijdu", "Poslední"]
 
 
+def test_a_stop_is_found_after_the_inbox_was_emptied_and_the_clock_set_back(make_rack, fake_phone):
+    rack, phone = paused(make_rack, fake_phone)
+    for n in range(3):
+        phone.receive(PETR, f"{n}")
+    rack.wait_until(lambda: len(inbound(rack)) == 3)
+    phone.inbox_rows.clear()
+    rack.run_for_late_rounds(2)
+    phone.clock_offset_ms -= 86_400_000
+    phone.receive(ANNA, "STOP")
+    rack.wait_until(lambda: opted_out(rack) == {ANNA})
+
+
 def test_stop_opts_out_and_cancels_that_number_only(make_rack, fake_phone):
     rack, phone = paused(make_rack, fake_phone)
     rack.submit(*((ANNA, f"{n}") for n in range(50)), (PETR, "zůstane"))

@@ -141,6 +141,32 @@ def test_a_stop_is_found_though_the_clock_went_back_before_the_first_message_cam
     assert reader.texts() == ["STOP"]
 
 
+@pytest.mark.parametrize("was_ahead_ms", [DAY_MS, 3 * 365 * DAY_MS], ids=["a day", "years"])
+def test_a_clock_that_was_ahead_at_the_enrolment_hides_nothing(make_rack, fake_phone, was_ahead_ms):
+    phone = fake_phone(in_service=False, clock_offset_ms=was_ahead_ms)
+    long_ago_ms = phone.read_clock_ms() - was_ahead_ms - 30 * DAY_MS
+    phone.receive(EVA, "STOP", date_ms=long_ago_ms, sent_at_ms=long_ago_ms)  # from before its enrolment
+    reader = Reader(make_rack(), phone)
+    phone.clock_offset_ms = 0
+    asked = []
+    phone.before_answer = asked.append
+    assert reader.read().new == 0
+    reader.read()
+    assert len(asked) == 2  # it is not read from its beginning at each reading
+    phone.receive(ANNA, "STOP")
+    reader.read()
+    assert reader.opted_out() == {ANNA}
+
+
+def test_a_clock_that_was_ahead_at_the_enrolment_hides_nothing_that_came_before_it_was_noticed(make_rack, fake_phone):
+    phone = fake_phone(in_service=False, clock_offset_ms=3 * 365 * DAY_MS)
+    reader = Reader(make_rack(), phone)
+    phone.clock_offset_ms = 0
+    phone.receive(ANNA, "STOP")
+    reader.read()
+    assert reader.opted_out() == {ANNA}
+
+
 def test_two_equal_messages_are_two_and_one_that_is_read_again_is_one(reader):
     for row_id in (7, 8):
         reader.phone.receive(PETR, "Ano", row_id=row_id, date_ms=reader.phone.read_clock_ms())
@@ -191,4 +217,20 @@ def test_a_phone_with_another_inbox_and_another_clock_is_believed_by_the_centres
     reader.phone.receive(ANNA, "STOP", row_id=3, sent_at_ms=sent_at_ms)
     reader.phone.receive(EVA, "STOP", row_id=4, sent_at_ms=sent_at_ms - 11 * DAY_MS)  # from before its enrolment
     reader.read()
+    assert reader.opted_out() == {ANNA}
+
+
+def test_what_was_there_before_the_enrolment_stays_there_however_often_it_is_read(reader):
+    """As after a reset of the phone that brought only old messages back."""
+    for n in range(30):
+        reader.phone.receive(PETR, f"{n}", row_id=500 + n)
+    reader.read()
+    reader.phone.inbox_rows.clear()
+    before_ms = reader.phone.read_clock_ms() - 10 * DAY_MS
+    reader.phone.receive(EVA, "STOP", row_id=4, date_ms=before_ms, sent_at_ms=before_ms)
+    for _ in range(3):
+        reader.read()
+    reader.phone.receive(ANNA, "STOP")
+    for _ in range(2):
+        reader.read()
     assert reader.opted_out() == {ANNA}

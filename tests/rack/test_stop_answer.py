@@ -85,3 +85,15 @@ def test_without_a_text_nothing_is_answered(make_rack, fake_phone):
     phone.receive(ANNA, "STOP")
     rack.run_for_late_rounds(2)
     assert rack.states() == []
+
+
+@pytest.mark.parametrize(
+    "number", ["+420906123456", "+436641234567", "+882161234567"], ids=["premium", "abroad", "satellite"]
+)
+def test_a_stop_from_where_the_rack_may_not_write_to_is_obeyed_and_not_answered(make_rack, fake_phone, number):
+    rack, phone = make_rack(messages={"allowed_regions": ["CZ"]}), fake_phone()
+    RulesCare(rack.store, utc_now).change_policy(ConsentPolicy(stop_answer=ANSWER), "test")
+    rack.plug_in(phone)
+    phone.receive(number, "STOP")
+    rack.wait_until(lambda: ConsentCare(rack.store, rack.settings, utc_now).history(number))
+    assert answers(rack) == []

@@ -6,7 +6,7 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import event, select, text
 from sqlalchemy.exc import IntegrityError
 
 from device_drivers.base import InboxRow
@@ -14,7 +14,7 @@ from host_controller.consent.opt_outs import Origin, add_opt_out, in_force, lift
 from host_controller.consent.policy import Bars, ConsentPolicy, ForwardPolicy
 from host_controller.consent.rules_care import RulesCare
 from host_controller.errors import TooManyPartsError, UnknownConversationError
-from host_controller.inbox.conversations import count_unread, list_conversations, mark_read, read_conversation
+from host_controller.inbox.conversations import list_conversations, mark_read, read_conversation
 from host_controller.inbox.receive import InboundStore
 from host_controller.messaging.consent_care import ConsentCare, ImportRow
 from host_controller.settings import load_settings
@@ -98,6 +98,13 @@ def test_a_list_is_taken_in_as_a_whole_but_for_what_is_wrong(store):
     assert (petr.brand, petr.note, petr.created_at) == ("Alfa", "from a fair", NOW - timedelta(days=9))
 
 
+def test_a_long_list_lets_others_write_in_between(store):
+    care, transactions = ConsentCare(store, SETTINGS, lambda: NOW), []
+    store.on_begin(lambda: transactions.append(None))
+    assert care.take_in([ImportRow(f"+420777{n:06d}") for n in range(1000)], "test").added == 1000
+    assert len(transactions) >= 10
+
+
 def test_a_start_lifts_no_stop_that_came_after_it_whatever_is_read_first(store, receive):
     inbound = InboundStore(store, SETTINGS, lambda: NOW)
     late, early = NOW_MS - 1_000, NOW_MS - 600_000
@@ -128,14 +135,13 @@ def test_conversations_are_grouped_by_number_or_name_and_searched(store, receive
         assert [one.peer for one in list_conversations(session, search="JEDNA")] == [ANNA]
         assert [one.peer for one in list_conversations(session, search="0%")] == ["Banka"]
         assert [one.peer for one in list_conversations(session, search="_")] == [ANNA]
-        assert count_unread(session) == 4
         assert [said.text for said in read_conversation(session, ANNA)] == ["jedna", "dvě_"]
         with pytest.raises(UnknownConversationError):
             read_conversation(session, "Nobody")
     assert store.write(lambda session: mark_read(session, ANNA, 1, now=NOW)) == 1
     with store.reading() as session:
         assert [one.peer for one in list_conversations(session, unread=True, limit=2)] == [PETR, "Banka"]
-        assert count_unread(session) == 3
+        assert sum(one.unread for one in list_conversations(session)) == 3
 
 
 def test_what_was_taken_in_once_is_not_taken_in_again(store, receive):
@@ -144,3 +150,35 @@ def test_what_was_taken_in_once_is_not_taken_in_again(store, receive):
     assert receive(*texts) == 0
     with store.reading() as session:
         assert len(inbound_queries.list_inbound(session)) == 2
+
+
+def test_a_text_that_the_database_cannot_hold_keeps_back_none_of_its_page(store, receive):
+    assert receive((ANNA, "a\0b"), ("Ba\0nka", "Ano"), (PETR, "STOP"), ("+420605333444", "S\0TOP")) == 4
+    assert receive((ANNA, "a\0b"), ("Ba\0nka", "Ano"), (PETR, "STOP"), ("+420605333444", "S\0TOP")) == 0
+    assert refused(store, (PETR, None), ("+420605333444", None)) == {(PETR, None), ("+420605333444", None)}
+    with store.reading() as session:
+        views = inbound_queries.list_inbound(session)
+    assert [(view.sender, view.text) for view in reversed(views)][:2] == [(ANNA, "a\ufffdb"), ("Ba\ufffdnka", "Ano")]
+
+
+def test_the_newest_conversations_are_found_without_looking_at_all_others(store, receive):
+    receive(*((f"+420777{n % 300:06d}", f"{n}") for n in range(900)))
+    plans = []
+
+    def look(connection, _cursor, statement, parameters, *_):
+        if "FROM inbound" in statement:
+            explain = "EXPLAIN" if connection.dialect.name == "postgresql" else "EXPLAIN QUERY PLAN"
+            cursor = connection.connection.cursor()
+            plans.append("\n".join(str(row) for row in cursor.execute(f"{explain} {statement}", parameters).fetchall()))
+
+    with store.reading() as session:
+        if session.get_bind().dialect.name == "postgresql":
+            session.execute(text("SET enable_seqscan = off"))
+        event.listen(store._engine, "before_cursor_execute", look)
+        for wanted in ({}, {"before": 800}, {"unread": True}):
+            assert list_conversations(session, **wanted)
+        event.remove(store._engine, "before_cursor_execute", look)
+    assert len(plans) == 3
+    for plan in plans:
+        assert "ix_inbound_peer" in plan, plan
+        assert "TEMP B-TREE" not in plan, plan

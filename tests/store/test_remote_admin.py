@@ -152,8 +152,8 @@ def test_everything_is_on_record_and_no_key_is(store, admin, key):
     admin.bring_back("R-1", "cli")
     told = events(store)
     assert [kind for kind, _, _ in told] == [
-        "added", "key made", "changed", "key made", "key made", "key replaced", "key revoked", "archived",
-        "brought back",
+        "added", "key_made", "changed", "key_made", "key_made", "key_replaced", "key_revoked", "archived",
+        "brought_back",
     ]  # fmt: skip
     assert told[2] == (
         "changed", "offline after 9 minutes without a heartbeat; what ended in silence is sent again", "page"
@@ -201,9 +201,27 @@ def test_a_number_that_has_gone_elsewhere_keeps_an_archived_phone_away(store, ad
     admin.bring_back("R-1", "test")
     with store.reading() as session:
         assert len(find_sims(session, OWN)) == 1
+
+
+@pytest.mark.parametrize("name", ["nobody", "", "\x00", "\ud800", "R-1\n"])
+def test_a_name_that_is_nobody_s_is_unknown(admin, key, name):
     for act in (admin.archive, admin.bring_back):
         with pytest.raises(UnknownPhoneError):
-            act("nobody", "test")
+            act(name, "test")
+
+
+@pytest.mark.parametrize("key_id", [-1, 0, 99, 2**31, 2**63, 10**30])
+def test_an_id_that_is_no_key_s_is_unknown(admin, key, key_id):
+    with pytest.raises(UnknownKeyError):
+        admin.revoke(key_id, "test")
+    with pytest.raises(UnknownKeyError):
+        admin.make_key("R-1", {}, "test", replaces=key_id)
+
+
+@pytest.mark.parametrize("label", ["a\nb", "\x00", "\ud800", "\x1b[2J"])
+def test_a_label_is_one_line_of_text(admin, key, label):
+    with pytest.raises(InvalidRemotePhoneError, match="one line"):
+        admin.make_key("R-1", {"label": label}, "test")
 
 
 def test_a_pairing_code_is_made_only_where_phones_would_get_to(store, admin, key, told, clock):

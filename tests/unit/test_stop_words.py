@@ -57,6 +57,11 @@ def verdict(text, **more):
         "Dobrý den, prosím vyřaďte mě z databáze",
         "zrušit odběr",
         "Odhláste ma, prosím",
+        "Ukončit odběr",
+        "Odmítám další zprávy",
+        "Nechtěla bych dostávat další zprávy",
+        "не пишите мне больше",
+        "please don't contact me",
         "please remove me from your list",
         "Don't text me any more!",
         "take me off your list",
@@ -88,6 +93,9 @@ def test_certain(text):
         "nechci se odhlásit",
         "Co znamená STOP?",
         "Stop je co?",
+        "Žádné novinky?",
+        "Konec akce?",
+        "Keine Angebote?",
         "Odhlášení: pošlete STOP na 777 123 456",
         "> pro odhlášení pošlete STOP",
         "STOP START",
@@ -96,6 +104,10 @@ def test_certain(text):
         "unsubcribe",
         "odhlsit",
         "🛑",
+        "Zastavte zasílání",
+        "Nesouhlasím se zasíláním",
+        "Můžete přestat psát?",
+        "Žádám o výmaz osobních údajů",
     ],
 )
 def test_suspected(text):
@@ -124,6 +136,9 @@ def test_suspected(text):
         "Nechci zítra přijít",
         "Odesláno z iPhonu",
         "\ud800\0",
+        "Nesouhlasím s cenou",
+        "Odmítám nabídku",
+        "Nechtěl bych přijít pozdě",
     ],
 )
 def test_no_stop(text):

@@ -21,9 +21,10 @@ def receive(services):
     inbound = InboundStore(services.store, services.settings, services.clock)
     counter = iter(range(1, 1000))
 
-    def take(sender: str, text: str) -> None:
+    def take(sender: str, text: str, ms_ago: int = 0) -> None:
         n = next(counter)
-        inbound.take(1, [InboxRow(n, NOW_MS + n, NOW_MS + n, 11, sender, text)], NOW_MS + n)
+        at_ms = NOW_MS + n - ms_ago
+        inbound.take(1, [InboxRow(n, at_ms, at_ms, 11, sender, text)], NOW_MS + n)
 
     return take
 
@@ -132,3 +133,11 @@ def test_an_opt_out_for_one_brand_lets_the_others_through(api):
     for brand, status in (("Alfa", 451), (None, 451), ("Beta", 202)):
         body = {"number": ANNA, "text": f"{brand}"} | ({"brand": brand} if brand else {})
         assert api.post(f"{API}/messages", json=body).status_code == status
+
+
+def test_a_list_that_is_longer_than_the_page_says_so(site, api):
+    rows = [{"number": f"+420732000{n:03d}"} for n in range(200)]
+    assert api.post(f"{API}/optouts/import", json={"optouts": rows[:-1]}).json["added"] == 199
+    assert "The newest" not in page(site)
+    api.post(f"{API}/optouts/import", json={"optouts": rows})
+    assert "The newest 200" in page(site)

@@ -45,8 +45,8 @@ def test_the_page_shows_phones_messages_and_replies(site, services, rack):
 
 def add_inbound(services, sender, text, stop):
     record = InboundRecord(
-        phone_id=1, sim_id=1, row_id=1, row_date_ms=1, body_sha256="0", sender=sender, text=text, received_at=NOW,
-        stored_at=NOW, stop=stop,
+        phone_id=1, sim_id=1, row_id=1, row_date_ms=1, body_sha256="0", sender=sender, peer=sender, text=text,
+        received_at=NOW, stored_at=NOW, stop=stop,
     )  # fmt: skip
     services.store.write(lambda session: session.add(record))
 

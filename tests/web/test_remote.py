@@ -90,7 +90,7 @@ def test_a_change_an_end_and_a_return(api, add, services):
     assert api.delete(f"{API}/remote-phones/Remote-1").status_code == 404
     assert api.post(f"{API}/remote-phones/Remote-1/bring-back").json["state"] == "offline"
     events = api.get(f"{API}/phones/Remote-1").json["events"]
-    assert {event["kind"] for event in events} >= {"added", "key made", "changed", "archived", "brought back"}
+    assert {event["kind"] for event in events} >= {"added", "key_made", "changed", "archived", "brought_back"}
 
 
 def test_keys_are_made_rotated_and_revoked(api, add):

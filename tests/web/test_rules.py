@@ -54,7 +54,16 @@ def test_a_word_that_cannot_stand_there_is_refused(api, body):
 @pytest.mark.parametrize(
     ("policy", "leave"),
     [
-        ("all", {"Kód 123456", "Ano, přijdu", "STOP", "rekl jsem ze kdyz to neprestane tak reknu stop"}),
+        (
+            "all",
+            {
+                "Kód 123456",
+                "Ano, přijdu",
+                "STOP",
+                "rekl jsem ze kdyz to neprestane tak reknu stop",
+                "Kód 654321. Pro odhlášení odpovězte STOP",
+            },
+        ),
         ("known", {"Ano, přijdu", "STOP", "rekl jsem ze kdyz to neprestane tak reknu stop"}),
         ("stop", {"STOP", "rekl jsem ze kdyz to neprestane tak reknu stop"}),
     ],
@@ -67,10 +76,20 @@ def test_what_may_leave_this_host(api, receive, policy, leave):
     receive("Banka", "Kód 123456")
     receive(ANNA, "Ano, přijdu")
     receive(PETR, "STOP")
-    receive("+420605333444", "rekl jsem ze kdyz to neprestane tak reknu stop")
+    receive(ANNA, "rekl jsem ze kdyz to neprestane tak reknu stop")
+    receive("+420605333444", "Kód 654321. Pro odhlášení odpovězte STOP")
     assert {text for text, row in inbound(api).items() if row["may_forward"]} == leave
     may_leave = api.get(f"{API}/inbox?may_forward=true").json["inbound"]
     assert {row["text"] for row in may_leave} == leave
+
+
+def test_what_a_stranger_says_leaves_once_a_person_has_found_it_a_stop(api, receive):
+    receive(PETR, "dejte mi s tim prosim vas uz konecne stop lidi")
+    (row,) = inbound(api).values()
+    assert (row["stop"], row["may_forward"]) == ("suspected", False)
+    api.post(f"{API}/inbox/{row['id']}/decision", json={"as": "stop"})
+    (row,) = inbound(api).values()
+    assert row["may_forward"]
 
 
 def test_the_answer_to_a_stop_is_chosen_and_taken_back(api):

@@ -42,6 +42,7 @@ def upgrade() -> None:
     )
     for column in (
         sa.Column("msisdn", sa.String(length=20), nullable=True),
+        sa.Column("peer", sa.Text(), nullable=False, server_default=""),
         sa.Column("sent_at", UtcDateTime(), nullable=True),
         sa.Column("stop_rule", sa.String(length=16), nullable=True),
         sa.Column("stop_word", sa.String(length=64), nullable=True),
@@ -54,6 +55,10 @@ def upgrade() -> None:
     ):
         op.add_column("inbound", column)
     op.create_index("ix_inbound_msisdn", "inbound", ["msisdn"])
+    # There was nothing to mark a message as read with: what is old is not new to anybody.
+    op.execute("UPDATE inbound SET peer = sender, read_at = stored_at")
+    op.drop_index("ix_inbound_sender", "inbound")
+    op.create_index("ix_inbound_peer", "inbound", ["peer", "id"])
     op.create_index("ix_inbound_stop_received_at", "inbound", ["stop", "received_at"])
     # Not renamed: its constraints would keep their names, which the new table wants.
     op.execute("CREATE TABLE opt_out_before AS SELECT id, msisdn, source, inbound_id, actor, created_at FROM opt_out")
