@@ -17,7 +17,7 @@ from benchmarks.rack import free_port
 from host_controller.client import open_api
 from host_controller.settings import load_settings
 from tests.gateway.app_phone import CALM, AppPhone, Troubles
-from tests.gateway.app_process import TIMEOUT
+from tests.gateway.app_process import BATCH, TIMEOUT
 from tests.gateway.device import Caller
 
 MESSAGES = int(os.environ.get("SMSRACK_TEST_MIXED", "200"))
@@ -28,6 +28,8 @@ OWN_NUMBER = "+420601000001"
 ANSWERS, STOPS, BULK = 20, 3, 100
 CRASHES = 3
 """At the beginning, when it has most to do; more come by chance."""
+KILLS = 2
+"""Of the daemon."""
 
 
 class Network:
@@ -37,14 +39,15 @@ class Network:
         self._caller = caller
         self.faults: list[str] = []
         """What the gateway itself is to blame for."""
-        self.routes: set[str] = set()
+        self.routes: Counter[str] = Counter()
+        self.unanswered: Counter[str] = Counter()
 
     def post(self, route, body):
-        self.routes.add(route)
+        self.routes[route] += 1
         try:
             answer = self._caller.call(route, body)
-        except (OSError, http.client.HTTPException) as error:
-            self.faults.append(f"{route}: {error!r}")
+        except (OSError, http.client.HTTPException):
+            self.unanswered[route] += 1
             return None
         if answer.status != 200:
             self.faults.append(f"{route}: {answer.status} {answer.raw[:200]!r}")
@@ -69,8 +72,7 @@ class Ended:
     """What the app has on record of messages."""
     stopped: list[str]
     crashes: int
-    faults: list[str]
-    routes: set[str]
+    network: Network
 
     @property
     def states(self) -> Counter:
@@ -81,7 +83,7 @@ class Ended:
 def work(start_rack, make_daemon, eventually):
     """Give a function that has everything sent, by four phones, and gives how it came out."""
 
-    def run(chance: random.Random, capsys) -> Ended:
+    def run(chance: random.Random, kills: int, capsys) -> Ended:
         rack = start_rack(phones=3, seed=61, guard_max_parts=100_000)
         smsrack = make_daemon(rack, per_minute=600, scale=SCALE)
         port = free_port()
@@ -104,6 +106,11 @@ def work(start_rack, make_daemon, eventually):
                 stopped = [number(n) for n in chance.sample(range(MESSAGES), STOPS)]
                 for sender in stopped:
                     app.receive(sender, "STOP")
+                for left in range(kills, 0, -1):
+                    some = MESSAGES * left // (kills + 1)
+                    eventually(lambda some=some: smsrack.counts()["queued"] <= some, 60 + MESSAGES / 5, "some sends")
+                    smsrack.kill()
+                    smsrack.start()
                 eventually(lambda: smsrack.counts()["queued"] == 0, 60 + MESSAGES / 5, "an empty queue")
                 app.troubles = CALM
                 eventually(app.is_at_rest, 60, "all that the app has to tell")
@@ -123,19 +130,41 @@ def work(start_rack, make_daemon, eventually):
                 told={id_: row.error or row.status for id_, row in app.rows.items()},
                 stopped=stopped,
                 crashes=app.happened["died"],
-                faults=network.faults,
-                routes=network.routes,
+                network=network,
             )
 
     return run
 
 
-def test_the_app_and_three_phones_on_cables(work, capsys):
+def test_the_app_crashes_and_its_answers_get_lost(work, capsys):
+    ended = drawn(work, 0, capsys)
+    assert not ended.network.unanswered
+    assert unexplained(ended) == []
+    check(ended)
+
+
+def test_the_daemon_is_killed_as_well(work, capsys):
+    ended = drawn(work, KILLS, capsys)
+    assert ended.network.unanswered
+    # Nobody but the daemon knows what an answer would have held that it never gave.
+    assert len(unexplained(ended)) <= BATCH * ended.network.unanswered["pending"]
+    check(ended)
+
+
+def drawn(work, kills, capsys) -> Ended:
     seed = random.randrange(1 << 30)
     print(f"seed {seed}")
-    ended = work(random.Random(seed), capsys)
-    assert not ended.faults
-    assert ended.routes >= {"pending", "confirm-batch", "heartbeat", "inbound", "inbound-batch", "stats"}
+    return work(random.Random(seed), kills, capsys)
+
+
+def unexplained(ended) -> list[dict]:
+    """What is unknown, though the app could have known it."""
+    return [m for id_, m in ended.messages.items() if m["state"] == "unknown" and id_ not in ended.in_doubt]
+
+
+def check(ended):
+    assert not ended.network.faults
+    assert ended.network.routes.keys() >= {"pending", "confirm-batch", "heartbeat", "inbound", "inbound-batch"}
     assert ended.crashes
     assert ended.by_app
     assert ended.by_cable
@@ -146,15 +175,13 @@ def test_the_app_and_three_phones_on_cables(work, capsys):
 
 
 def check_the_air(ended):
-    """Nothing twice, nothing lost, and only what the app cannot know is unknown."""
+    """Nothing twice, nothing lost, and what the rack says is what happened."""
     left = Counter(flown.number for flown in ended.by_app) + ended.by_cable
     assert [number for number, times in left.items() if times > 1] == []
     assert len(ended.messages) == MESSAGES
-    for id_, message in ended.messages.items():
+    for message in ended.messages.values():
         state, has_left = message["state"], bool(left[message["number"]])
-        if state == "unknown":
-            assert id_ in ended.in_doubt, message
-        else:
+        if state != "unknown":
             assert state in ("sent", "failed", "cancelled"), message
             assert has_left == (state == "sent"), message
         assert state != "cancelled" or message["number"] in ended.stopped
