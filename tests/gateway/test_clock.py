@@ -37,6 +37,7 @@ def test_case_27_a_day_that_is_spent(phone, clocked, eventually):
     assert (card["sent_today"], card["daily_limit"]) == (10, 10)
     answer = phone.ok("pending", {"limit": 20})
     assert answer.items() >= {"success": True, "sms_list": [], "limit_reached": True}.items()
+    assert answer["retry_after"] > 0
     # Nobody has paused anything, and nobody has to resume it.
     assert not clocked.api.call("GET", "/holds")["holds"]
     clocked.go_to(1, days=1)

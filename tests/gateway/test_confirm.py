@@ -40,6 +40,13 @@ def test_case_33_what_is_sent_stays_sent(gateway, phone, handed):
         assert counters(phone.stats()) == (1, 1, 1)
 
 
+def test_case_33_what_comes_too_late_is_ignored(phone, handed):
+    (message_id,) = handed()
+    assert "ignored" not in phone.report(message_id, "sent")
+    assert phone.report(message_id, "sending")["ignored"] is True
+    assert phone.report(message_id, "error", "RADIO_OFF")["ignored"] is True
+
+
 def test_case_33_sending_is_on_its_way(gateway, phone, handed):
     (message_id,) = handed()
     phone.report(message_id, "sending")

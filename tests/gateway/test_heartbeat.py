@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from tests.gateway.device import error, refusal
@@ -53,6 +55,12 @@ def test_case_15_paused_batch_is_not_pending(gateway, phone):
     phone.queue(10, batch="case 15")
     gateway.pause("case 15")
     assert sum(phone.heartbeat()["pending_count"].values()) == 0
+
+
+def test_case_15_what_may_not_go_yet_is_not_pending(phone):
+    phone.queue(3, not_before=(datetime.now(UTC) + timedelta(hours=1)).isoformat())
+    assert sum(phone.heartbeat()["pending_count"].values()) == 0
+    assert phone.pick_up() == []
 
 
 @pytest.mark.parametrize("count", ["11", 11, None, -1, 1.5, [], {}, True, 10**30], ids=repr)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from datetime import UTC, datetime
 
 import pytest
 
@@ -88,6 +88,11 @@ def test_case_50_something_is_missing(phone, body):
     assert refusal(phone.call("inbound", {"from_number": "", "message": "", **body})) == expected
 
 
+def test_case_50_blanks_are_a_message(gateway, phone):
+    phone.ok("inbound", inbound(gateway.number(), "  "))
+    assert [row["message"] for row in phone.history()] == ["  "]
+
+
 def batch_of_three(gateway):
     """What the app uploads on its first idle poll: no times, no SIM, senders that are no numbers."""
     middle = inbound("T-Mobile", f"NONSTOP akce {gateway.number()}")
@@ -144,6 +149,29 @@ def test_case_53_the_same_words_on_two_days(gateway, phone):
     assert [row["received_at"] for row in phone.history()] == times[::-1]
 
 
+MOMENT = datetime(2026, 3, 22, 10, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "at",
+    ["2026-03-22T10:30:00Z", "2026-03-22 10:30:00", "2026-03-22T11:30:00+01:00", round(MOMENT.timestamp() * 1000)],
+    ids=["UTC", "as the seed writes it", "another zone", "milliseconds"],
+)
+@pytest.mark.parametrize("route", ["inbound", "inbound-batch"])
+def test_case_53_ways_to_write_a_time(gateway, phone, route, at):
+    message = inbound(gateway.number(), "ANO", received_at=at)
+    phone.ok(route, message if route == "inbound" else {"messages": [message]})
+    assert [row["received_at"] for row in phone.history()] == ["2026-03-22T10:30:00Z"]
+
+
+def test_case_53_told_with_a_time_and_without(gateway, phone):
+    sender, now = gateway.number(), datetime.now(UTC).isoformat(timespec="seconds")
+    phone.ok("inbound", inbound(sender, "ANO", received_at=now))
+    assert phone.ok("inbound", inbound(sender, "ANO"))["duplicate"] is True
+    assert phone.ok("inbound-batch", {"messages": [inbound(sender, "ANO")]})["recorded"] == 0
+    assert len(phone.history()) == 1
+
+
 @pytest.mark.parametrize("body", [{"messages": []}, {}, {"messages": "x"}, {"messages": None}], ids=repr)
 def test_case_54_no_messages(phone, body):
     assert refusal(phone.call("inbound-batch", body)) == error(400, "messages list is required")
@@ -174,6 +202,7 @@ def test_case_55_history(gateway, phone):
     assert [row["from_number"] for row in phone.history(search=" VOLEJTE ")] == [first]
     assert len(phone.history(search=None)) == 2
     assert [row["from_number"] for row in phone.history(limit=1, offset=1)] == [first]
+    assert [row["from_number"] for row in phone.history(before_id=answer["messages"][0]["id"])] == [first]
 
 
 def test_case_55_history_of_this_phone_only(gateway, phone):
