@@ -48,6 +48,8 @@ from odoo_sync.sync import OdooSync
 from web import Services, create_app, make_api, make_gateway_app, make_gateway_server, make_pages
 
 LOOPBACK = "127.0.0.1"
+# A hundred phones with the files of a database are more than select() can look at.
+_SERVER = {"asyncore_use_poll": True, "ident": ""}
 
 
 def utc_now() -> datetime:
@@ -191,12 +193,12 @@ def _surfaces(services: Services, data: DataDirectory) -> tuple[Surface, ...]:
     web = services.settings.web
     site = create_app([make_pages(services)], secret=data.web_secret(), allowed_hosts=web.allowed_hosts)
     try:
-        pages = waitress.create_server(site, host=web.host, port=web.port)
+        pages = waitress.create_server(site, host=web.host, port=web.port, **_SERVER)
     except OSError as error:
         raise ConfigError(f"port {web.port} cannot be used ({error.strerror}); choose another with --port") from error
     socket = data.checked_socket(data.socket)
     socket.unlink(missing_ok=True)  # of a daemon that was killed; the lock says that none runs
-    api = waitress.create_server(make_api_app(services), unix_socket=str(socket), unix_socket_perms="600")
+    api = waitress.create_server(make_api_app(services), unix_socket=str(socket), unix_socket_perms="600", **_SERVER)
     return pages, api, *_gateway(services)
 
 

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import urllib.request
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -55,10 +55,12 @@ class DaemonProcess:
     def add_settings(self, toml: str) -> None:
         self.config.write_text(self.config.read_text() + toml)
 
-    def start(self) -> None:
+    def start(self, pass_fds: Sequence[int] = ()) -> None:
         command = [sys.executable, "-m", self._module, "run", "--verbose", "--config", str(self.config)]
         environment = os.environ | self._environment
-        self._process = subprocess.Popen(command, stdout=self._log, stderr=self._log, env=environment)
+        self._process = subprocess.Popen(
+            command, stdout=self._log, stderr=self._log, env=environment, pass_fds=pass_fds
+        )
 
     def wait_up(self) -> None:
         self._eventually(lambda: self._running() and (self.data_dir / "api.sock").exists(), 30, "the daemon's socket")

@@ -37,7 +37,9 @@ class ControlServer:
         self, phones: Sequence[SimulatedPhone], network: Network, loop: asyncio.AbstractEventLoop, port: int
     ) -> None:
         """Raise OSError where the port is taken."""
-        self._server = waitress.create_server(_make_app(phones, network, loop), host="127.0.0.1", port=port)
+        # Poll: a rack of a hundred phones has more open files than select() can look at.
+        app = _make_app(phones, network, loop)
+        self._server = waitress.create_server(app, host="127.0.0.1", port=port, asyncore_use_poll=True)
         self.url = f"http://127.0.0.1:{self._server.effective_port}"
         self._thread = threading.Thread(target=self._serve, name="control", daemon=True)
         self._is_closed = False
