@@ -234,10 +234,10 @@ def test_one_that_cannot_be_stored_takes_none_along(store, inbox, monkeypatch, c
 def test_one_that_cannot_be_judged_takes_none_along(store, inbox, monkeypatch):
     judge = Intake.judge
 
-    def broken(self, session, said):
+    def broken(self, said):
         if any(text == "poison" for _, text in said):
             raise ValueError
-        return judge(self, session, said)
+        return judge(self, said)
 
     monkeypatch.setattr(Intake, "judge", broken)
     stored = inbox.take(1, [Told(ANNA, text) for text in ("a", "poison", "STOP")], LAST_DAYS)
