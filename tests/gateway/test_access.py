@@ -65,8 +65,9 @@ def test_case_09_empty_body(p1):
     assert (answer.status, answer.json["success"]) == (200, True)
 
 
-def test_case_10_double_slash(p1):
-    answer = p1.ask("//sms-gateway/heartbeat")
+@pytest.mark.parametrize("path", ["//sms-gateway/heartbeat", "/sms-gateway//heartbeat"])
+def test_case_10_double_slash(p1, path):
+    answer = p1.ask(path)
     assert (answer.status, answer.json["success"]) == (200, True)
     assert answer.json["phone_stats"].keys() == p1.ok("heartbeat")["phone_stats"].keys()
 
