@@ -68,6 +68,7 @@ def _with_room(parts: int) -> int:
     return parts
 
 
+OdooName = Annotated[str, Field(pattern="[a-z][a-z0-9_]{0,31}")]
 Port = Annotated[int, Field(ge=1, le=65535)]
 LifeHours = Annotated[float, Field(gt=0, le=8760)]
 ZoneName = Annotated[str, AfterValidator(_time_zone)]
@@ -235,31 +236,58 @@ class ReserveSettings(Section):
         return self
 
 
-class OdooSettings(Section):
-    """The pull connection to Odoo; without a url there is none."""
+class OdooMode(StrEnum):
+    """How messages and results go between an Odoo database and us."""
 
-    url: str | None = None
+    PULL = "pull"
+    """We ask a stock Odoo for what waits: for hosts that Odoo cannot reach."""
+    PUSH = "push"
+    """A stock Odoo sends to our endpoint, as it does to its own provider."""
+    GATEWAY = "gateway"
+    """An Odoo with the module `sms_gateway` takes us for a phone."""
+
+
+class OdooSettings(Section):
+    """One Odoo database."""
+
+    mode: OdooMode = OdooMode.PULL
+    url: str
     """Like https://odoo.example.com."""
     database: str = ""
     user: str = ""
+    """Whose rights all calls have; in mode `gateway` none is needed to send."""
     password_file: Path | None = None
-    """A file with the user's API key or password; SMSRACK_ODOO_PASSWORD wins."""
+    """A file with the user's API key or password; SMSRACK_ODOO_PASSWORD_NAME wins, with the name in capitals."""
+    account_token_file: Path | None = None
+    """Mode `push`: a file with the token by which Odoo says who it is, as `smsrack odoo setup` writes it."""
+    pairing_file: Path | None = None
+    """Mode `gateway`: a file with what the module's pairing codes hold, one JSON object a line, each a phone."""
     poll_s: Annotated[float, Field(ge=1)] = 10.0
     """Seconds between two rounds."""
     call_limit_s: Annotated[float, Field(ge=1, le=120)] = 30.0
     """Longest time that one call may take."""
+    brand: str | None = None
+    """In whose name its messages are sent, where people can opt out of one name and not of another."""
+    message_class: Annotated[str, Field(pattern="transactional|marketing")] = "transactional"
+    """Of what does not come from a mailing; what does is marketing."""
 
-    def password(self) -> str:
-        """Read the secret. Raises ConfigError."""
-        from_environment = os.environ.get(ODOO_PASSWORD_VARIABLE)
-        if from_environment:
-            return from_environment
-        if self.password_file is None:
-            raise ConfigError(f"no password for Odoo; set odoo.password_file or {ODOO_PASSWORD_VARIABLE}")
-        try:
-            return self.password_file.expanduser().read_text("utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"cannot read odoo.password_file {self.password_file}: {error}") from error
+    def password(self, name: str) -> str:
+        """Read the secret of the connection with this name. Raises ConfigError."""
+        from_environment = os.environ.get(f"{ODOO_PASSWORD_VARIABLE}_{name.upper()}")
+        return from_environment or _secret(self.password_file, f"odoo.{name}.password_file")
+
+    def account_token(self, name: str) -> str:
+        """Read the token of the connection with this name. Raises ConfigError."""
+        return _secret(self.account_token_file, f"odoo.{name}.account_token_file")
+
+
+def _secret(file: Path | None, setting: str) -> str:
+    if file is None:
+        raise ConfigError(f"a secret for Odoo is missing; set {setting}")
+    try:
+        return file.expanduser().read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read {setting} {file}: {error}") from error
 
 
 class Settings(Section):
@@ -287,7 +315,8 @@ class Settings(Section):
     spend: SpendSettings = SpendSettings()
     sticky: StickySettings = StickySettings()
     ramp_up: RampUpSettings = RampUpSettings()
-    odoo: OdooSettings = OdooSettings()
+    odoo: dict[OdooName, OdooSettings] = Field(default_factory=dict)
+    """Odoo databases by names of yours, like [odoo.shop]."""
 
     @property
     def failpoint(self) -> str | None:
@@ -346,6 +375,8 @@ def setting_names() -> list[str]:
         section = field.annotation
         if isinstance(section, type) and issubclass(section, Section):
             names += [f"{name}.{inner}" for inner in section.model_fields]
+        elif name == "odoo":
+            names += [f"odoo.NAME.{inner}" for inner in OdooSettings.model_fields]
         else:
             names.append(name)
     return names

@@ -150,23 +150,24 @@ def build_controller(settings: Settings, data: DataDirectory) -> Controller:
     clock.every(timings.watch_s, "remote phones", remotes.watch)
     clock.every(timings.read_idle_s, "inbox", lanes.ask_to_read)
     clock.every(timings.health_s, "health", lanes.ask_for_health)
-    if settings.odoo.url:
-        clock.every(settings.odoo.poll_s, "odoo", _odoo_sync(settings, store, bells).run)
+    for name, odoo in settings.odoo.items():
+        clock.every(odoo.poll_s, f"odoo {name}", _odoo_sync(name, settings, store, bells).run)
     remote = RemoteCare(store, remotes, dispatcher, timings, utc_now)
     services = Services(store, rack, bells, settings, utc_now, clock.jobs, holds, dispatcher=dispatcher, remote=remote)
     surfaces = _surfaces(services, data)
     return Controller(settings, timings, store, rack, bells, lanes, clock, adb_server, supervision, surfaces)
 
 
-def make_odoo_client(settings: Settings) -> OdooClient:
-    """Give a client for the Odoo of the settings. Raises ConfigError."""
-    if not settings.odoo.url:
-        raise ConfigError("no Odoo is set; write odoo.url, odoo.database and odoo.user into the settings file")
-    return OdooClient(settings.odoo, settings.odoo.password())
+def make_odoo_client(name: str, settings: Settings) -> OdooClient:
+    """Give a client for one of the Odoo databases of the settings. Raises ConfigError."""
+    if name not in settings.odoo:
+        known = ", ".join(settings.odoo) or "none"
+        raise ConfigError(f"there is no Odoo {name!r} in the settings; write one as [odoo.{name}]; known: {known}")
+    return OdooClient(settings.odoo[name], settings.odoo[name].password(name), name)
 
 
-def _odoo_sync(settings: Settings, store: Store, bells: Bells) -> OdooSync:
-    client = make_odoo_client(settings)
+def _odoo_sync(name: str, settings: Settings, store: Store, bells: Bells) -> OdooSync:
+    client = make_odoo_client(name, settings)
     return OdooSync(Pull(client, store, settings.messages, utc_now, bells), PushResults(client, store, utc_now))
 
 

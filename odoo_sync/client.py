@@ -52,10 +52,14 @@ class Right:
 class OdooClient:
     """One Odoo database. Calls are made one at a time."""
 
-    def __init__(self, settings: OdooSettings, password: str) -> None:
-        parts = urlsplit(settings.url or "")
+    def __init__(self, settings: OdooSettings, password: str, name: str = "odoo") -> None:
+        """`name` is ours for the connection, as in the settings."""
+        self.name = name
+        parts = urlsplit(settings.url)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/"):
-            raise ConfigError(f"odoo.url must be like https://odoo.example.com, without a path; it is {settings.url!r}")
+            raise ConfigError(
+                f"odoo.{name}.url must be like https://odoo.example.com, without a path; it is {settings.url!r}"
+            )
         self._settings = settings
         self._password = password
         self._odoo = odoorpc.ODOO(

@@ -43,7 +43,7 @@ class Pull:
         self._settings = settings
         self._clock = clock
         self._bells = bells
-        self._actor = f"odoo {client.database}"
+        self._actor = f"odoo {client.name}"
 
     def run(self) -> int:
         """Take over what waits; give how many messages were queued. Raises OdooSyncError."""
@@ -57,7 +57,7 @@ class Pull:
 
     def _hold(self, session: Session, rows: Sequence[OdooSms]) -> int:
         """Write down every row that is new here, and what is wrong with it; give how many were new."""
-        database = self._client.database
+        database = self._client.name
         uuids = [row.uuid for row in rows]
         known = set(
             session.scalars(
@@ -85,7 +85,7 @@ class Pull:
             held = session.execute(
                 select(OdooSmsRecord.id, OdooSmsRecord.sms_id, OdooSmsRecord.uuid)
                 .where(
-                    OdooSmsRecord.database == self._client.database,
+                    OdooSmsRecord.database == self._client.name,
                     OdooSmsRecord.message_id.is_(None),
                     OdooSmsRecord.refusal.is_(None),
                 )

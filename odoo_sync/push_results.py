@@ -66,7 +66,7 @@ class PushResults:
                 MessageRecord.failure_code,
             )
             .outerjoin(MessageRecord, OdooSmsRecord.message_id == MessageRecord.id)
-            .where(OdooSmsRecord.database == self._client.database, or_(never, healed))
+            .where(OdooSmsRecord.database == self._client.name, or_(never, healed))
             .order_by(OdooSmsRecord.id)
             .limit(_BATCH)
         )

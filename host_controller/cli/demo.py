@@ -74,7 +74,7 @@ def demo(
         settings = _settings(data_dir, rack, port, stock_guard)
         odoo = stack.enter_context(fake_odoo(data_dir.parent)) if odoo_fake else None
         if odoo:
-            settings = settings.model_copy(update={"odoo": odoo.settings})
+            settings = settings.model_copy(update={"odoo": {"fake": odoo.settings}})
         stack.enter_context(running_daemon(settings))
         run = _Demo(stack.enter_context(open_api(settings)), SimulatorControl(rack.control), time.monotonic())
         run.control.set_answers(_ANSWERS)

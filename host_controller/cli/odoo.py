@@ -26,11 +26,12 @@ def odoo() -> None:
 
 
 @odoo.command()
+@click.argument("name")
 @click.option("--config", type=click.Path(path_type=Path), required=True, help="The daemon's settings file.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document instead of lines.")
-def check(config: Path, as_json: bool) -> None:
-    """Say whether we can log in, what waits there, and which right is missing."""
-    client = make_odoo_client(load_settings(config))
+def check(name: str, config: Path, as_json: bool) -> None:
+    """Say whether we can log in to the Odoo called NAME in the settings, what waits there, which right is missing."""
+    client = make_odoo_client(name, load_settings(config))
     findings: list[dict[str, Any]] = []
     try:
         findings.append({"check": "server", "ok": True, "words": f"Odoo {client.server_version()}"})

@@ -35,7 +35,7 @@ def test_every_setting(name):
 
 
 def test_no_setting_that_does_not_exist():
-    assert re.findall(r"^\| `([a-z_.]+)`", doc("settings.md"), re.MULTILINE) == setting_names()
+    assert re.findall(r"^\| `([A-Za-z_.]+)`", doc("settings.md"), re.MULTILINE) == setting_names()
 
 
 def test_the_defaults_in_the_docs():

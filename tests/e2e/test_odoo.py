@@ -147,7 +147,7 @@ def start(start_rack, make_daemon):
         secret = smsrack.directory / "odoo_password"
         secret.write_text(peer.password)
         smsrack.add_settings(
-            f'[odoo]\nurl = "{peer.url}"\ndatabase = "{peer.database}"\nuser = "{peer.user}"\n'
+            f'[odoo.shop]\nurl = "{peer.url}"\ndatabase = "{peer.database}"\nuser = "{peer.user}"\n'
             f'password_file = "{secret}"\npoll_s = 1.0\n'
         )
         return rack, smsrack

@@ -273,7 +273,7 @@ def test_missing_rights_are_named(served):
 @pytest.mark.parametrize("url", ["odoo.example.com", "ftp://x", "https://example.com/odoo", ""])
 def test_a_url_that_cannot_be(url):
     with pytest.raises(ConfigError, match=r"odoo\.url"):
-        OdooClient(OdooSettings(url=url or None), "x")
+        OdooClient(OdooSettings(url=url), "x")
 
 
 def test_no_secret_reaches_a_log(served, make_sync, caplog):
