@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import resource
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -48,6 +49,7 @@ def run(
     if check_config:
         click.echo(settings.model_dump_json(indent=2))
         return
+    _allow_files()
     with ExitStack() as stack:
         if simulate:
             settings = stack.enter_context(_simulated(settings, simulate, own_dir=data_dir is None))
@@ -64,6 +66,13 @@ def run(
         )
         stop.wait()
         click.echo("stopping; messages in the phones' hands are finished first", err=True)
+
+
+def _allow_files() -> None:
+    """Open as many files as this user may: a rack of a hundred phones needs more than the usual 1,024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 @contextmanager
