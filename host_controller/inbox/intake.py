@@ -133,9 +133,14 @@ class Intake:
         )
         outcome = opt_out(session, msisdn.e164, origin, now=now)
         _log.info("STOP from %s: opted out, %s queued messages cancelled", msisdn, outcome.cancelled)
-        answer, regions = read_policy(session).stop_answer, self._settings.messages.allowed_regions
-        is_answered = answer is not None and answer_stop(session, record, msisdn, answer, regions, now) is not None
+        is_answered = self._answer(session, record, msisdn, now)
         return Obeyed(opted_out=True, was_opted_out=was_opted_out, is_answered=is_answered)
+
+    def _answer(self, session: Session, record: InboundRecord, msisdn: Msisdn, now: datetime) -> bool:
+        answer, regions = read_policy(session).stop_answer, self._settings.messages.allowed_regions
+        if answer is None or flood_notice(session, self._settings.inbox, now) is not None:
+            return False  # of a flood somebody may have forged the senders
+        return answer_stop(session, record, msisdn, answer, regions, now) is not None
 
 
 def _obey_start(session: Session, record: InboundRecord, msisdn: Msisdn, now: datetime) -> Obeyed:
