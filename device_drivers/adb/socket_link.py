@@ -43,6 +43,8 @@ _FOLLOW_LIMIT_S = 15.0
 # How soon a tracker notices that it should stop.
 _TRACK_STEP_S = 0.5
 _READ_BYTES = 1 << 18
+# Lines come one at a time: room for more would have to be found anew for each.
+_FOLLOW_BYTES = 1 << 13
 # `host:devices-l`: serial padded with blanks, the state in words, then `key:value` pairs. The old USB backend writes
 # `usb:1-2.3`, libusb's writes `1-2.3` alone.
 _LISTED = re.compile(r"(\S+)\s+(.*?)(?: (?:usb:)?(\d+-[\d.]+))?((?: \w+:\S+)*)")
@@ -298,7 +300,7 @@ def _run_exec(
 
 def _follow(sock: socket.socket, take: Callable[[bytes], None]) -> NoReturn:
     sock.settimeout(None)
-    while chunk := sock.recv(_READ_BYTES):
+    while chunk := sock.recv(_FOLLOW_BYTES):
         take(chunk)
     raise ConnectionError("the stream ended")
 
