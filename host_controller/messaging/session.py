@@ -235,6 +235,7 @@ class PhoneSession:
             if not result.late_sighted:
                 self._resend_unknown()
         self._note_clock(result.phone_clock_ms)
+        self._asked.heard.end_reading(now_s, found_any=result.new_inbound > 0)
         if result.new_inbound:
             self._active_until_s = now_s + self._timings.active_after_inbound_s
         self._has_sent_since_look = False

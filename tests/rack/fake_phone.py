@@ -251,7 +251,8 @@ class FakePhone(PhoneDriver):
                 if self.deaf:
                     raise LinkError(self.serial, "its log has ended")
         finally:
-            self.ears.remove(on_message)
+            if on_message in self.ears:
+                self.ears.remove(on_message)
 
     def _next_id(self) -> int:
         return 1 + max((row.row_id for row in (*self.sent_rows, *self.inbox_rows)), default=0)

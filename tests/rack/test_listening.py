@@ -49,6 +49,19 @@ def test_an_idle_phone_is_read_when_a_message_comes_in(idle, stored, eventually)
     eventually(lambda: stored() == 1)
 
 
+def test_a_row_that_is_written_long_after_the_log_told_of_it_is_read(idle, stored, eventually):
+    phone = idle()
+
+    def just_missed(_query):
+        phone.before_answer = None
+        phone.ears.clear()  # what comes now is not heard
+        phone.receive(SENDER, "Ahoj")
+
+    phone.before_answer = just_missed
+    phone.ears[0]()
+    eventually(lambda: stored() == 1)
+
+
 def test_a_phone_without_a_radio_log_is_read_by_rounds(rack, idle, stored, eventually):
     phone = idle(has_radio_log=False)
     reads = phone.reads

@@ -58,14 +58,44 @@ def test_two_such_readings_keep_their_distance_but_a_round_counts_for_none():
     assert hearing.due_s == 14.0
 
 
-@given(st.lists(st.tuples(st.floats(0, 2), st.booleans()), max_size=60))
-def test_a_flood_neither_hurries_nor_starves_it(steps):
+def test_where_nothing_was_found_it_is_read_once_more():
+    """The app that writes the row had to be started first."""
+    hearing = Hearing(1.0, 3.0)
+    hearing.note(10.0)
+    hearing.begin_reading(11.0)
+    hearing.end_reading(11.0, found_any=False)
+    assert hearing.due_s == 14.0
+    hearing.begin_reading(14.0)
+    hearing.end_reading(14.0, found_any=False)
+    assert hearing.due_s == math.inf
+
+
+def test_what_was_found_is_not_looked_for_again():
+    hearing = Hearing(1.0, 3.0)
+    hearing.note(10.0)
+    hearing.begin_reading(11.0)
+    hearing.end_reading(11.0, found_any=True)
+    hearing.begin_reading(26.0)
+    hearing.end_reading(26.0, found_any=False)
+    assert hearing.due_s == math.inf
+
+
+def test_a_round_that_finds_nothing_asks_for_no_other():
+    hearing = Hearing(1.0, 3.0)
+    hearing.begin_reading(10.0)
+    hearing.end_reading(10.0, found_any=False)
+    assert hearing.due_s == math.inf
+
+
+@given(st.lists(st.tuples(st.floats(0, 2), st.booleans()), max_size=60), st.booleans())
+def test_a_flood_neither_hurries_nor_starves_it(steps, found_any):
     """Whatever is heard, and whenever somebody reads: each is read once its row is there, within a pause of that."""
     hearing, now_s, unread, heard_readings = Hearing(1.0, 3.0), 0.0, [], []
 
     def read():
         unread[:] = [heard_s for heard_s in unread if now_s < heard_s + 1.0]
         hearing.begin_reading(now_s)
+        hearing.end_reading(now_s, found_any=found_any)
 
     for step_s, is_round in steps:
         until_s = now_s + step_s
