@@ -6,13 +6,14 @@ phone's own clock*; they are compared with each other only, never with the host'
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
 from device_drivers.last_look import LastLook
+from device_drivers.stop import Stop
 
 
 @dataclass(frozen=True)
@@ -259,7 +260,10 @@ class MessageRows:
 
 
 class PhoneDriver(Protocol):
-    """One phone. Methods block, each within its own time limit, and are called from one thread at a time."""
+    """One phone. Methods block, each within its own time limit, and are called from one thread at a time.
+
+    `listen` is the exception: it blocks until it is stopped, in a thread of its own, beside all others.
+    """
 
     @property
     def serial(self) -> str:
@@ -342,5 +346,13 @@ class PhoneDriver(Protocol):
         """Read own sent rows and inbox rows in one call. Raises LinkError or PhoneAnswerError.
 
         Nothing at all is an answer only where reading is allowed; where it no longer is, that is a PhoneAnswerError.
+        """
+        ...
+
+    def listen(self, on_message: Callable[[], None], stop: Stop) -> None:
+        """Call `on_message` whenever the phone's log tells of a message that has come in, until `stop`; blocks.
+
+        A hint, no proof: its row may be written a moment later, or never; and what the log does not tell of comes all
+        the same. The phone must have been enrolled. Raises LinkError, also where the log ends or may not be read.
         """
         ...

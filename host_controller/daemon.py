@@ -1,7 +1,7 @@
 """What runs: the adb server, the watch over the rack, one lane a phone, the site, and the socket for the command line.
 
-Threads: the clock's workers (periodic jobs), one `lane` for each phone, and the workers of the web servers. They
-share the store, the rack's views and the bells; nothing else.
+Threads: the clock's workers (periodic jobs), one `lane` and one `ear` for each phone, and the workers of the web
+servers. They share the store, the rack's views and the bells; nothing else.
 """
 
 from __future__ import annotations

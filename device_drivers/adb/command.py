@@ -41,6 +41,10 @@ class DeviceCommand:
         """Run this and, if it succeeded, the following."""
         return DeviceCommand(self.name, f"{self._line} && {following.shell_line()}", key=_KEY)
 
+    def is_border(self, line: str) -> bool:
+        """Tell whether this line of the output of `in_order` stands between two steps."""
+        return line == self._marker
+
     def split(self, output: str) -> list[str] | None:
         """Split the output of `in_order` into one text for each step, or None if a marker is missing."""
         if self._marker is None:

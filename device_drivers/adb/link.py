@@ -11,9 +11,12 @@ from typing import BinaryIO, Protocol
 
 from device_drivers.adb.command import DeviceCommand
 from device_drivers.last_look import LastLook
+from device_drivers.stop import Stop
 
 # A phone that floods us must not eat the host's memory; 5,000 inbox rows are about 3 MB.
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
+# Of a line that is followed; Android's log cuts its own at 4 KB.
+MAX_LINE_BYTES = 8192
 
 
 class ShellKind(StrEnum):
@@ -90,5 +93,20 @@ class AdbLink(Protocol):
         """Run a command and write its stdout to a file, byte by byte as it is; for shell v2 only.
 
         Raises LinkError, or PhoneAnswerError for more than `max_bytes`.
+        """
+        ...
+
+    def follow(
+        self,
+        serial: str,
+        command: DeviceCommand,
+        on_line: Callable[[str], None],
+        stop: Stop,
+        shell: ShellKind = ShellKind.V2,
+    ) -> None:
+        """Run a command and call `on_line` with each line of its stdout as it comes, until `stop`; blocks.
+
+        Lines come without their end, cut at MAX_LINE_BYTES. To be opened it has seconds, to say something as long as
+        it likes. Raises LinkError, also when the command ends by itself.
         """
         ...

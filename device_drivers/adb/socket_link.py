@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import re
 import socket
-import struct
 import threading
 import time
 from collections.abc import Callable
-from contextlib import closing, nullcontext
-from typing import BinaryIO, TypeVar
+from contextlib import AbstractContextManager, closing, nullcontext
+from typing import BinaryIO, NoReturn, TypeVar
 
 from device_drivers.adb import command as commands
 from device_drivers.adb.address import ClientLibrary, ServerAddress, opener
 from device_drivers.adb.command import DeviceCommand
+from device_drivers.adb.following import Lines, Packets
 from device_drivers.adb.link import MAX_ANSWER_BYTES, AdbLink, CommandResult, ListedPhone, ShellKind
+from device_drivers.adb.shell_v2 import CLOSE_STDIN, EXIT, HEADER, STDERR, STDOUT
 from device_drivers.errors import (
     AdbServerUnreachableError,
     CommandTimeoutError,
@@ -31,17 +32,19 @@ from device_drivers.errors import (
 )
 from device_drivers.failpoints import failpoint
 from device_drivers.last_look import LastLook
+from device_drivers.stop import Stop
 
 T = TypeVar("T")
 # Questions to the server itself; it answers from memory. `connect` waits for the phone's TCP port.
 _SERVER_LIMIT_S = 5.0
 _ATTACH_LIMIT_S = 15.0
+# Until a command that is followed has begun; what it says, and when, is its own affair.
+_FOLLOW_LIMIT_S = 15.0
 # How soon a tracker notices that it should stop.
 _TRACK_STEP_S = 0.5
 _READ_BYTES = 1 << 18
-# Shell protocol v2: one byte kind, four bytes length (little endian), payload.
-_STDOUT, _STDERR, _EXIT, _CLOSE_STDIN = 1, 2, 3, 4
-_HEADER = struct.Struct("<BI")
+# Lines come one at a time: room for more would have to be found anew for each.
+_FOLLOW_BYTES = 1 << 13
 # `host:devices-l`: serial padded with blanks, the state in words, then `key:value` pairs. The old USB backend writes
 # `usb:1-2.3`, libusb's writes `1-2.3` alone.
 _LISTED = re.compile(r"(\S+)\s+(.*?)(?: (?:usb:)?(\d+-[\d.]+))?((?: \w+:\S+)*)")
@@ -113,7 +116,7 @@ class SocketLink(AdbLink):
         deadline = time.monotonic() + limit_s
 
         def take(kind: int, payload: bytes) -> None:
-            if kind == _STDOUT:
+            if kind == STDOUT:
                 target.write(payload)
 
         def converse(sock: socket.socket) -> None:
@@ -123,11 +126,43 @@ class SocketLink(AdbLink):
 
         self._in_shell(serial, command.name, limit_s, deadline, converse)
 
+    def follow(
+        self,
+        serial: str,
+        command: DeviceCommand,
+        on_line: Callable[[str], None],
+        stop: Stop,
+        shell: ShellKind = ShellKind.V2,
+    ) -> None:
+        """See AdbLink."""
+        deadline = time.monotonic() + _FOLLOW_LIMIT_S
+        lines = Lines(on_line)
+
+        def converse(sock: socket.socket) -> None:
+            if shell is ShellKind.V2:
+                _open_v2(sock, command, deadline)
+                _follow(sock, Packets(lines.take).take)
+            else:
+                _request(sock, f"exec:{command.shell_line()}", deadline, "shell", command.name)
+                _follow(sock, lines.take)
+
+        try:
+            self._in_shell(serial, command.name, _FOLLOW_LIMIT_S, deadline, converse, stop.reaching)
+        except LinkError:
+            if not stop.is_set:
+                raise
+
     def _in_shell(
-        self, serial: str, name: str, limit_s: float, deadline: float, converse: Callable[[socket.socket], T]
+        self,
+        serial: str,
+        name: str,
+        limit_s: float,
+        deadline: float,
+        converse: Callable[[socket.socket], T],
+        within: Callable[[socket.socket], AbstractContextManager[object]] = nullcontext,
     ) -> T:
         """Choose the phone, then talk; what fails before the shell was asked for did not reach the phone."""
-        with closing(self._open_server(serial)) as sock:
+        with closing(self._open_server(serial)) as sock, within(sock):
             try:
                 _request(sock, f"host:transport:{serial}", deadline, "transport", name)
             except _RefusedError as error:
@@ -204,21 +239,21 @@ def _read_block(sock: socket.socket, deadline: float) -> str:
 def _run_v2(
     sock: socket.socket, serial: str, command: DeviceCommand, deadline: float, last_look: LastLook
 ) -> CommandResult:
-    streams: dict[int, list[bytes]] = {_STDOUT: [], _STDERR: []}
+    streams: dict[int, list[bytes]] = {STDOUT: [], STDERR: []}
 
     def take(kind: int, payload: bytes) -> None:
         streams[kind].append(payload)
 
     _open_v2(sock, command, deadline, last_look)
     exit_code = _read_packets(sock, serial, deadline, take, MAX_ANSWER_BYTES)
-    stdout, stderr = (b"".join(streams[kind]).decode(errors="replace") for kind in (_STDOUT, _STDERR))
+    stdout, stderr = (b"".join(streams[kind]).decode(errors="replace") for kind in (STDOUT, STDERR))
     return CommandResult(stdout, stderr, exit_code)
 
 
 def _open_v2(sock: socket.socket, command: DeviceCommand, deadline: float, last_look: LastLook = nullcontext) -> None:
     _request(sock, f"shell,v2,raw:{command.shell_line()}", deadline, "shell", command.name, last_look)
     failpoint("stdin.close", command.name)
-    sock.sendall(_HEADER.pack(_CLOSE_STDIN, 0))
+    sock.sendall(HEADER.pack(CLOSE_STDIN, 0))
     failpoint("stdin.closed", command.name)
 
 
@@ -228,18 +263,18 @@ def _read_packets(
     """Read shell packets to the exit code, which is given."""
     buffer, total_bytes = bytearray(), 0
     while True:
-        while len(buffer) >= _HEADER.size:
-            kind, size = _HEADER.unpack_from(buffer)
-            if kind != _EXIT and total_bytes + size > max_bytes:
+        while len(buffer) >= HEADER.size:
+            kind, size = HEADER.unpack_from(buffer)
+            if kind != EXIT and total_bytes + size > max_bytes:
                 raise PhoneAnswerError(serial, f"the answer is longer than {max_bytes} bytes")
-            if len(buffer) < _HEADER.size + size:
+            if len(buffer) < HEADER.size + size:
                 break
-            payload = bytes(buffer[_HEADER.size : _HEADER.size + size])
-            del buffer[: _HEADER.size + size]
+            payload = bytes(buffer[HEADER.size : HEADER.size + size])
+            del buffer[: HEADER.size + size]
             total_bytes += size
-            if kind == _EXIT:
+            if kind == EXIT:
                 return payload[0] if payload else 255
-            if kind in (_STDOUT, _STDERR):
+            if kind in (STDOUT, STDERR):
                 take(kind, payload)
         buffer += _read_some(sock, deadline)
 
@@ -261,6 +296,13 @@ def _run_exec(
             raise PhoneAnswerError(serial, f"the answer is longer than {MAX_ANSWER_BYTES} bytes")
     text = bytes(output[: output.rindex(marker)])
     return CommandResult(text.decode(errors="replace"), "", int(found[1]))
+
+
+def _follow(sock: socket.socket, take: Callable[[bytes], None]) -> NoReturn:
+    sock.settimeout(None)
+    while chunk := sock.recv(_FOLLOW_BYTES):
+        take(chunk)
+    raise ConnectionError("the stream ended")
 
 
 def _read_some(sock: socket.socket, deadline: float) -> bytes:

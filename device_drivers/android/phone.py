@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import BinaryIO
@@ -59,6 +59,7 @@ from device_drivers.errors import (
     SubmitRejectedError,
 )
 from device_drivers.last_look import LastLook
+from device_drivers.stop import Stop
 
 # `content` starts a VM (up to 1.5 s) and a first read may give thousands of rows; dumpsys may wait for its services.
 _READ_LIMIT_S = 30.0
@@ -81,7 +82,7 @@ _WINDOWS = call("dumpsys", "window", "windows")
 
 
 class AndroidPhone(PhoneDriver):
-    """One phone; call it from one thread at a time."""
+    """One phone; call it from one thread at a time, and `listen` from another."""
 
     def __init__(self, link: AdbLink, serial: str, frameworks: FrameworkCache | None = None) -> None:
         self._link = link
@@ -265,6 +266,17 @@ class AndroidPhone(PhoneDriver):
             clock, _, inbox = self._read_rows(message_rows.query_command(inbox_only, package))
             cut = len(inbox) >= query.inbox_limit
         return MessageRows(self._clock_ms(clock), sent, inbox, more_inbox=cut)
+
+    def listen(self, on_message: Callable[[], None], stop: Stop) -> None:
+        """See PhoneDriver."""
+        command = radio_log.follow_command()
+        new_messages = radio_log.NewMessages(command)
+
+        def take(line: str) -> None:
+            if new_messages.take(line):
+                on_message()
+
+        self._link.follow(self._serial, command, take, stop, self._shell)
 
     def _read_rows(self, command: DeviceCommand) -> tuple[str, tuple[SentRow, ...], tuple[InboxRow, ...]]:
         clock, rows = self._ask_in_order("read messages", [CLOCK, command])

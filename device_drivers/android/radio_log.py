@@ -1,7 +1,7 @@
-"""Reader of `logcat -b radio`: what the modem answered to requests to send. Pure.
+"""Reader of `logcat -b radio`: what the modem answered to requests to send, and that a message came in. Pure.
 
-The lines are RILJ's (AOSP RIL.java processResponseDone): only the SIM's own network is seen, not SMS over IMS, and
-vendors' RILs may write other words. So an answer is proof, and silence is none.
+The lines are RILJ's (AOSP RIL.java processResponseDone, unsljLog): only the SIM's own network is seen, not SMS over
+IMS, and vendors' RILs may write other words. So an answer is proof, and silence is none.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from device_drivers.adb.command import DeviceCommand, call
+from device_drivers.adb.command import DeviceCommand, call, in_order
 from device_drivers.base import RadioAnswers
 
 _ANSWER = re.compile(
@@ -18,6 +18,11 @@ _ANSWER = re.compile(
     r"(?:[^{}]*\{x-message-id:(?P<message_id>-?\d+)\})?|(?P<error>error) )"
 )
 _NO_ERROR = ("0", "-1")
+# Since Android 5, RIL.java processUnsolicited, then RadioIndication.newSms and MessagingIndication.newSms. Some name
+# the SIM in front, most behind. Delivery reports and messages on the SIM have words of their own, which go on.
+_NEW_MESSAGE = re.compile(
+    r"[\d-]+ [\d:.]+ [A-Z]/RILJ *\( *\d+\): (?:\[\w+\] )?\[UNSL\]< UNSOL_RESPONSE_(?:CDMA_)?NEW_SMS(?!\w)", re.ASCII
+)
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,36 @@ class LogPosition:
 def log_command() -> DeviceCommand:
     """Print the buffer and return."""
     return call("logcat", "-b", "radio", "-d", "-v", "time")
+
+
+def follow_command() -> DeviceCommand:
+    """Print the last line, a border, and then what is written from now on, without end.
+
+    `-T 1` (Android 5 on) follows from the last line on, `-t 1` gives that one and returns. RILJ's lines are picked on
+    the phone: other layers write into this buffer as well, some of them hundreds of lines a second.
+    """
+    last_line = call("logcat", "-b", "radio", "-t", "1", "-v", "time")
+    return in_order("radio log", [last_line, call("logcat", "-b", "radio", "-T", "1", "-v", "time", "RILJ:D", "*:S")])
+
+
+class NewMessages:
+    """Tells which lines of a `follow_command` say that a message came in; of all others nothing is kept."""
+
+    def __init__(self, command: DeviceCommand) -> None:
+        self._command = command
+        self._follows = False
+        self._old: str | None = None
+
+    def take(self, line: str) -> bool:
+        """Tell whether this line, the next one, tells of a message that came in since the command was begun."""
+        line = line.rstrip("\r")
+        if not self._follows and self._command.is_border(line):
+            self._follows = True
+        elif _NEW_MESSAGE.match(line) and line != self._old:
+            # The last one from before may be given once more.
+            self._old = line if not self._follows else None
+            return self._follows
+        return False
 
 
 def is_readable(output: str) -> bool:

@@ -30,7 +30,7 @@ from device_drivers.simulator.quick_parser import (
     Simple,
     parse,
 )
-from device_drivers.simulator.shell import Shell, ToolAnswer, ToolHandler
+from device_drivers.simulator.shell import Shell, ToolAnswer, ToolHandler, ToolStream
 
 Sink = Callable[[bytes], object]
 # Gives what it waits for, takes its result.
@@ -185,13 +185,28 @@ class QuickJob:
 
     def _simple(self, command: Simple, out: Sink, err: Sink) -> Steps:
         answer = self._answer(command.words)
-        if not isinstance(answer, ToolAnswer):
+        if isinstance(answer, ToolStream):
+            answer = yield from self._follow(answer, out)
+        elif not isinstance(answer, ToolAnswer):
             answer = yield answer
         if answer.stdout:
             out(answer.stdout)
         if answer.stderr:
             err(answer.stderr)
         self._status = answer.exit_code
+
+    def _follow(self, stream: ToolStream, out: Sink) -> Generator[asyncio.Future[ToolAnswer], ToolAnswer, ToolAnswer]:
+        """Print what a tool says as it says it, until this is killed."""
+
+        def say(data: bytes) -> None:
+            out(data)
+            self._flush()
+
+        end = stream.begin(say)
+        try:
+            return (yield asyncio.get_running_loop().create_future())
+        finally:
+            end()
 
     def _command(self, command: Command, out: Sink, err: Sink) -> Steps:
         if isinstance(command, Simple):
@@ -215,7 +230,9 @@ class QuickJob:
 
     def _case(self, command: Case, out: Sink, err: Sink) -> Steps:
         answer = self._answer(command.tool)
-        if not isinstance(answer, ToolAnswer):
+        if isinstance(answer, ToolStream):
+            answer = yield from self._follow(answer, _discard)
+        elif not isinstance(answer, ToolAnswer):
             answer = yield answer
         if answer.stderr:
             err(answer.stderr)
@@ -223,7 +240,7 @@ class QuickJob:
         is_there = b"\n" + command.wanted in text or b" " + command.wanted in text
         yield from self._script(command.found if is_there else command.otherwise, out, err)
 
-    def _answer(self, asked: Sequence[bytes | None]) -> ToolAnswer | asyncio.Future[ToolAnswer]:
+    def _answer(self, asked: Sequence[bytes | None]) -> ToolAnswer | asyncio.Future[ToolAnswer] | ToolStream:
         """What a program prints and how it ends."""
         words = [b"%d" % self._status if word is None else word for word in asked]
         name = words[0]

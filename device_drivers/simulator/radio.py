@@ -190,6 +190,9 @@ class Radio:
         )
 
     def _receive(self, sender: str, text: str, sent_at_ms: int) -> None:
+        """Each part comes by itself; the row is written when the last one is there."""
+        for _ in airtime.cut(text):
+            self._handset.log.received(self.sim.slot_index)
         self._handset.store.insert(
             INBOX,
             sender,

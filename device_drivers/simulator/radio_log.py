@@ -1,21 +1,44 @@
-"""The buffer `radio` of a phone's log, as far as it tells of outgoing messages."""
+"""The buffer `radio` of a phone's log, as far as it tells of messages."""
 
 from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 _MOST_LINES = 2000
 _GENERIC_FAILURE = 2
+_HEAD = "--------- beginning of radio\n"
+_PRIORITIES = "VDIWEFS"
+_SILENT = "S"
+
+
+@dataclass(frozen=True)
+class _Line:
+    at_ms: int
+    words: str
+    tag: str = "RILJ"
+    priority: str = "D"
+
+    def printed(self) -> str:
+        """As `-v time` prints it."""
+        return f"{_stamp(self.at_ms)} {self.priority}/{self.tag:<8}( 1432): {self.words}\n"
+
+    def passes(self, filters: Sequence[str]) -> bool:
+        """Tell whether `TAG:PRIORITY ...` lets it through: the word for its tag, else the one for `*`."""
+        least = dict(word.split(":", 1) for word in filters)
+        wanted = least.get(self.tag, least.get("*", "V"))
+        return wanted != _SILENT and _PRIORITIES.index(self.priority) >= _PRIORITIES.index(wanted)
 
 
 class RadioLog:
-    """Lines of RILJ: a request to the modem, and its answer."""
+    """Lines of RILJ: a request to the modem and its answer, and what the modem says unasked."""
 
     def __init__(self, clock_ms: Callable[[], int]) -> None:
         self._clock_ms = clock_ms
-        self._lines: deque[tuple[int, str]] = deque(maxlen=_MOST_LINES)
+        self._lines: deque[_Line] = deque(maxlen=_MOST_LINES)
+        self._followers: list[Callable[[_Line], None]] = []
         self._token = 100
         self._reference = 0
 
@@ -35,18 +58,36 @@ class RadioLog:
             words = f"RIL_REQUEST_SEND_SMS {{ mMessageRef = {self._reference}, mErrorCode = 0, mAckPdu = null{mark}}}"
         self._add(f"[{token}]< {words} [SUB{slot_index}]")
 
+    def received(self, slot_index: int) -> None:
+        """The modem has a part that came in."""
+        self._add(f"[UNSL]< UNSOL_RESPONSE_NEW_SMS [SUB{slot_index}]")
+
     def clear(self) -> None:
         """A reboot empties it."""
         self._lines.clear()
 
-    def text(self) -> str:
-        """What `logcat -b radio -d -v time` prints."""
-        return "--------- beginning of radio\n" + "".join(
-            f"{_stamp(at_ms)} D/RILJ    ( 1432): {words}\n" for at_ms, words in self._lines
-        )
+    def text(self, last: int = _MOST_LINES) -> str:
+        """What `logcat -b radio -d -v time` prints, or `-t` with a number of lines."""
+        return _HEAD + "".join(line.printed() for line in list(self._lines)[-last:])
+
+    def follow(self, last: int, filters: Sequence[str], write: Callable[[bytes], None]) -> Callable[[], None]:
+        """Print the last lines and from then on each that comes, where the filters let it through; give its end."""
+
+        def take(line: _Line) -> None:
+            if line.passes(filters):
+                write(line.printed().encode())
+
+        write(_HEAD.encode())
+        for line in list(self._lines)[-last:]:
+            take(line)
+        self._followers.append(take)
+        return lambda: self._followers.remove(take)
 
     def _add(self, words: str) -> None:
-        self._lines.append((self._clock_ms(), words))
+        line = _Line(self._clock_ms(), words)
+        self._lines.append(line)
+        for take in list(self._followers):
+            take(line)
 
 
 def _stamp(at_ms: int) -> str:

@@ -39,8 +39,16 @@ class ToolAnswer:
     exit_code: int = 0
 
 
-# Gives a tool's answer, at once or later.
-ToolHandler = Callable[[str, Sequence[bytes]], "asyncio.Future[ToolAnswer] | ToolAnswer"]
+@dataclass(frozen=True)
+class ToolStream:
+    """A tool that goes on talking until it is killed."""
+
+    begin: Callable[[Callable[[bytes], None]], Callable[[], None]]
+    """Takes where its output goes, now and whenever there is some; gives what ends it."""
+
+
+# Gives a tool's answer, at once or later, or what it says from time to time.
+ToolHandler = Callable[[str, Sequence[bytes]], "asyncio.Future[ToolAnswer] | ToolAnswer | ToolStream"]
 
 
 def find_shell(chosen: str | None = None) -> str:
@@ -143,6 +151,7 @@ class Job:
         self._ended = False
         self._is_doomed = False
         self._fds: list[int] = []
+        self._end_stream: Callable[[], None] | None = None
         self._stdin = self._pipe()
         self._stdout, self._exit = self._pipe(), self._pipe()
         self._stderr = self._stdout if merged else self._pipe()
@@ -242,6 +251,8 @@ class Job:
         answer = self._tool(argv[0].decode(errors="replace"), argv[1:])
         if isinstance(answer, ToolAnswer):
             self._give(pid, answer)
+        elif isinstance(answer, ToolStream):
+            self._end_stream = answer.begin(lambda data: _print_as(pid, ToolAnswer(data), os.O_NONBLOCK))
         else:
             answer.add_done_callback(lambda done: self._give(pid, done.result()))
 
@@ -264,6 +275,8 @@ class Job:
         if self._ended:
             return
         self._ended = True
+        if self._end_stream:
+            self._end_stream()
         for fd in (self._stdout[0], self._stderr[0], self._exit[0], self._request[0]):
             self._loop.remove_reader(fd)
         for fd in self._fds:
@@ -272,12 +285,12 @@ class Job:
         self._on_end(self)
 
 
-def _print_as(pid: int, answer: ToolAnswer) -> None:
+def _print_as(pid: int, answer: ToolAnswer, flags: int = 0) -> None:
     """Write to another process' own stdout and stderr, wherever it has redirected them to."""
     for fd, data in ((_TOOL_STDOUT, answer.stdout), (2, answer.stderr)):
         if data:
             try:
-                target = os.open(f"/proc/{pid}/fd/{fd}", os.O_WRONLY | os.O_APPEND)
+                target = os.open(f"/proc/{pid}/fd/{fd}", os.O_WRONLY | os.O_APPEND | flags)
             except OSError:
                 continue  # gone, or its reader is: as if by SIGPIPE
             try:

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 from device_drivers.simulator import dumps, parcels, telephony_dumps
 from device_drivers.simulator.dex import framework_jar
 from device_drivers.simulator.isms import SHELL_PACKAGE
-from device_drivers.simulator.shell import ToolAnswer
+from device_drivers.simulator.shell import ToolAnswer, ToolStream
 
 if TYPE_CHECKING:
     from device_drivers.simulator.phone import SimulatedPhone
 
 MANUFACTURER = "smsrack simulator"
-Answer = ToolAnswer | asyncio.Future[ToolAnswer]
+Answer = ToolAnswer | asyncio.Future[ToolAnswer] | ToolStream
 _FRAMEWORK = "/system/framework/framework.jar"
 
 
@@ -171,9 +171,15 @@ class Tools:
             return ToolAnswer(f"{str(not self._phone.body.screen_lock).lower()}\n".encode())
         return ToolAnswer(stderr=b"/system/bin/sh: locksettings: not found\n", exit_code=127)
 
-    def _logcat(self, arguments: Sequence[bytes]) -> ToolAnswer:
-        if list(arguments) == [b"-b", b"radio", b"-d", b"-v", b"time"]:
-            return ToolAnswer(self._phone.radio_log.text().encode())
+    def _logcat(self, arguments: Sequence[bytes]) -> Answer:
+        log = self._phone.radio_log
+        match [word.decode("utf-8", "replace") for word in arguments]:
+            case ["-b", "radio", "-d", "-v", "time"]:
+                return ToolAnswer(log.text().encode())
+            case ["-b", "radio", "-t", count, "-v", "time"] if count.isdecimal():
+                return ToolAnswer(log.text(last=int(count)).encode())
+            case ["-b", "radio", "-T", count, "-v", "time", *filters] if count.isdecimal():
+                return ToolStream(lambda write: log.follow(int(count), filters, write))
         return ToolAnswer(stderr=b"logcat: unknown arguments\n", exit_code=1)
 
     def _am(self, arguments: Sequence[bytes]) -> ToolAnswer:

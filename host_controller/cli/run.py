@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import resource
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ from host_controller.daemon import running_daemon
 from host_controller.settings import Settings, load_settings
 
 _SIMULATED_SUFFIX = "-simulated"
+_COLLECT_AFTER = 20_000
 
 
 @click.command()
@@ -48,6 +50,7 @@ def run(
     if check_config:
         click.echo(settings.model_dump_json(indent=2))
         return
+    _allow_files()
     with ExitStack() as stack:
         if simulate:
             settings = stack.enter_context(_simulated(settings, simulate, own_dir=data_dir is None))
@@ -57,6 +60,8 @@ def run(
         # for a tenth of a second, and messages would be late by as much.
         gc.collect()
         gc.freeze()
+        # Lanes that read long inboxes hold many objects, none of them in cycles: looking for some costs more than they.
+        gc.set_threshold(_COLLECT_AFTER, 20, 20)
         gateway = f"  gateway: http://{settings.gateway.host}:{settings.gateway.port}" if settings.gateway.port else ""
         click.echo(
             f"smsrack is up: http://{settings.web.host}:{settings.web.port}{gateway}  data: {settings.data_dir}",
@@ -64,6 +69,13 @@ def run(
         )
         stop.wait()
         click.echo("stopping; messages in the phones' hands are finished first", err=True)
+
+
+def _allow_files() -> None:
+    """Open as many files as this user may: a rack of a hundred phones needs more than the usual 1,024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 @contextmanager

@@ -115,6 +115,11 @@ class Enrolled:
         return self.can_read_sms and not self.is_remote
 
     @property
+    def is_audible(self) -> bool:
+        """Whether its log can tell that something came in that can be read."""
+        return self.is_readable and self.has_radio_log
+
+    @property
     def has_witness(self) -> bool:
         """Whether anything at all can prove that this phone has sent."""
         return self.can_read_sms or self.has_radio_log

@@ -30,16 +30,15 @@ def answer_stop(
     """Queue the answer to a STOP that has just been obeyed, from the SIM that it came to; give its id.
 
     None where it came too long ago, where the number had an answer within the last day, or where it is one that the
-    rack does not write to: a sender can be forged, and the answer would be paid for.
+    rack does not write to, or never has: a sender can be forged, and the answer would be paid for.
     """
     if now - record.received_at > _WORTH_ANSWERING or destination_refusal(msisdn, allowed_regions) is not None:
         return None
-    query = select(MessageRecord.id).where(
-        MessageRecord.msisdn == msisdn.e164,
-        MessageRecord.answers_stop.is_(True),
-        MessageRecord.created_at > now - _NOT_AGAIN_WITHIN,
-    )
-    if session.scalar(query.limit(1)) is not None:
+    to_them = select(MessageRecord.id).where(MessageRecord.msisdn == msisdn.e164).limit(1)
+    is_answer = MessageRecord.answers_stop
+    if session.scalar(to_them.where(is_answer.is_(False))) is None:
+        return None
+    if session.scalar(to_them.where(is_answer, MessageRecord.created_at > now - _NOT_AGAIN_WITHIN)) is not None:
         return None
     (message_id,) = next_ids(session, MessageRecord, 1)
     row = {

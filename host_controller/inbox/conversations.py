@@ -121,8 +121,13 @@ def mark_read(session: Session, peer: str, up_to_id: int, *, now: datetime) -> i
 
 
 def reply(session: Session, peer: str, text: str, ref: str | None = None) -> Draft:
-    """Give the answer as it is to be sent: from the SIM that was written to last. Raises UnknownConversationError."""
-    return Draft(peer, text, ref, only_sim_id=_last_inbound(session, peer).sim_id)
+    """Give the answer as it is to be sent: from the SIM that was written to last, or any where that is gone.
+
+    Raises UnknownConversationError.
+    """
+    sim = _last_inbound(session, peer).sim
+    is_there = sim is not None and sim.active and sim.phone.removed_at is None
+    return Draft(peer, text, ref, only_sim_id=sim.id if sim is not None and is_there else None)
 
 
 def _last_inbound(session: Session, peer: str) -> InboundRecord:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -19,7 +19,7 @@ from host_controller.consent.stop_lists import tables_in_force
 from host_controller.inbox.answering import answer_stop
 from host_controller.messaging.opting_out import opt_out
 from host_controller.settings import Settings
-from host_controller.store.bulk import rows_in
+from host_controller.store.bulk import insert_rows, rows_in
 from host_controller.store.models import InboundRecord, MessageRecord, SimRecord
 from host_controller.store.store import Store
 from host_controller.text.msisdn import Msisdn, parse_sender
@@ -42,6 +42,19 @@ class Judged:
     def is_stop(self) -> bool:
         """Whether it is to be obeyed as a STOP."""
         return self.decision.verdict is StopVerdict.CERTAIN
+
+    @property
+    def asks_for_something(self) -> bool:
+        """Whether it changes what may be sent to somebody."""
+        return self.msisdn is not None and self.decision.verdict in (StopVerdict.CERTAIN, StopVerdict.START)
+
+
+@dataclass(frozen=True)
+class Received:
+    """A message as it is to be stored, beside what was judged of it."""
+
+    judged: Judged
+    columns: Mapping[str, Any] = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -95,19 +108,30 @@ class Intake:
             failpoint("inbound.after")
         return result
 
+    def add_all(self, session: Session, received: Iterable[Received], now: datetime) -> bool:
+        """Add messages in their order, and obey them; tell whether answers were queued.
+
+        What asks for nothing is written by one statement: an inbox may hold tens of thousands.
+        """
+        plain: list[dict[str, Any]] = []
+        is_answered = False
+        for one in received:
+            if one.judged.asks_for_something:
+                insert_rows(session, InboundRecord, plain)
+                plain = []
+                is_answered |= self.add(session, InboundRecord(**one.columns), one.judged, now).is_answered
+            else:
+                sender, text = one.columns["sender"], one.columns["text"]
+                plain.append({**one.columns, **_judged_columns(sender, text, one.judged)})
+        insert_rows(session, InboundRecord, plain)
+        return is_answered
+
     def add(self, session: Session, record: InboundRecord, judged: Judged, now: datetime) -> Obeyed:
         """Add a message, with what was judged of it, and obey it."""
-        record.sender, record.text = _storable(record.sender), _storable(record.text)
-        record.msisdn = judged.msisdn.e164 if judged.msisdn else None
-        record.peer = record.msisdn or record.sender
-        record.stop, record.stop_rule, record.stop_word = (
-            judged.decision.verdict,
-            judged.decision.rule,
-            judged.decision.word,
-        )
-        record.may_forward = judged.may_forward
+        for name, value in _judged_columns(record.sender, record.text, judged).items():
+            setattr(record, name, value)
         session.add(record)
-        if judged.msisdn is None or judged.decision.verdict not in (StopVerdict.CERTAIN, StopVerdict.START):
+        if judged.msisdn is None or not judged.asks_for_something:
             return NOTHING_CHANGED
         session.flush()
         obey = self._obey_stop if judged.is_stop else _obey_start
@@ -133,9 +157,14 @@ class Intake:
         )
         outcome = opt_out(session, msisdn.e164, origin, now=now)
         _log.info("STOP from %s: opted out, %s queued messages cancelled", msisdn, outcome.cancelled)
-        answer, regions = read_policy(session).stop_answer, self._settings.messages.allowed_regions
-        is_answered = answer is not None and answer_stop(session, record, msisdn, answer, regions, now) is not None
+        is_answered = self._answer(session, record, msisdn, now)
         return Obeyed(opted_out=True, was_opted_out=was_opted_out, is_answered=is_answered)
+
+    def _answer(self, session: Session, record: InboundRecord, msisdn: Msisdn, now: datetime) -> bool:
+        answer, regions = read_policy(session).stop_answer, self._settings.messages.allowed_regions
+        if answer is None or flood_notice(session, self._settings.inbox, now) is not None:
+            return False  # of a flood somebody may have forged the senders
+        return answer_stop(session, record, msisdn, answer, regions, now) is not None
 
 
 def _obey_start(session: Session, record: InboundRecord, msisdn: Msisdn, now: datetime) -> Obeyed:
@@ -163,6 +192,21 @@ def _has_started_since(session: Session, record: InboundRecord) -> bool:
 def _written_to(session: Session, numbers: Collection[str]) -> set[str]:
     query = select(MessageRecord.msisdn).distinct()
     return {number for (number,) in rows_in(session, query, MessageRecord.msisdn, numbers)}
+
+
+def _judged_columns(sender: str, text: str, judged: Judged) -> dict[str, Any]:
+    msisdn, decision = judged.msisdn.e164 if judged.msisdn else None, judged.decision
+    storable = _storable(sender)
+    return {
+        "sender": storable,
+        "text": _storable(text),
+        "msisdn": msisdn,
+        "peer": msisdn or storable,
+        "stop": decision.verdict,
+        "stop_rule": decision.rule,
+        "stop_word": decision.word,
+        "may_forward": judged.may_forward,
+    }
 
 
 def _storable(text: str) -> str:

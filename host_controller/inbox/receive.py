@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from device_drivers.base import InboxRow
-from host_controller.inbox.intake import Intake, Judged
+from host_controller.inbox.intake import Intake, Judged, Received
 from host_controller.settings import Settings
 from host_controller.store.models import InboundRecord, SimRecord
 from host_controller.store.store import Store
@@ -81,24 +81,27 @@ class InboundStore:
 
     def _add(self, session: Session, phone_id: int, fresh: Sequence[_Fresh], phone_clock_ms: int) -> bool:
         """Tell whether answers were queued."""
-        now, is_answered = self._clock(), False
+        now = self._clock()
         sims = session.scalars(select(SimRecord).where(SimRecord.phone_id == phone_id).order_by(SimRecord.id)).all()
-        for one in fresh:
-            row = one.row
-            record = InboundRecord(
-                phone_id=phone_id,
-                sim_id=_sim_id(row, sims),
-                row_id=row.row_id,
-                row_date_ms=row.date_ms,
-                body_sha256=one.digest,
-                sender=row.sender,
-                text=row.body,
-                received_at=_received_at(row, phone_clock_ms, now),
-                sent_at=_at(row.sent_at_ms),
-                stored_at=now,
+        received = [
+            Received(
+                one.judged,
+                {
+                    "phone_id": phone_id,
+                    "sim_id": _sim_id(one.row, sims),
+                    "row_id": one.row.row_id,
+                    "row_date_ms": one.row.date_ms,
+                    "body_sha256": one.digest,
+                    "sender": one.row.sender,
+                    "text": one.row.body,
+                    "received_at": _received_at(one.row, phone_clock_ms, now),
+                    "sent_at": _at(one.row.sent_at_ms),
+                    "stored_at": now,
+                },
             )
-            is_answered |= self._intake.add(session, record, one.judged, now).is_answered
-        return is_answered
+            for one in fresh
+        ]
+        return self._intake.add_all(session, received, now)
 
 
 def _stored(session: Session, phone_id: int, rows: Sequence[InboxRow]) -> dict[tuple[int, int, str], int]:

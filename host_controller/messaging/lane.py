@@ -7,11 +7,15 @@ import threading
 
 from device_drivers.errors import DriverError
 from host_controller.fleet.phone import LINKED, RackPhone
+from host_controller.messaging.ear import Ear
 from host_controller.messaging.session import Asked, LaneServices, PhoneSession
+from host_controller.rules.hearing import Hearing
 
 _log = logging.getLogger(__name__)
 # Bounds how long a missed wake-up could go unnoticed; nothing relies on it.
 _LONGEST_SLEEP_S = 60.0
+# An ear ends at once, unless the adb server hangs.
+_EAR_LIMIT_S = 1.0
 
 
 class Lane:
@@ -25,8 +29,9 @@ class Lane:
         self._bell = services.bells.hang()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=self._actor, daemon=True)
-        self._asked = Asked()
+        self._asked = Asked(Hearing(self._timings.read_heard_s, self._timings.read_active_s))
         self._session: PhoneSession | None = None
+        self._ear: Ear | None = None
         self._next_enrol_s = 0.0
 
     def start(self) -> None:
@@ -47,6 +52,8 @@ class Lane:
         """Ask the lane to end after what it is doing now."""
         self._stop.set()
         self._bell.set()
+        if ear := self._ear:
+            ear.stop()
 
     def join(self, limit_s: float) -> None:
         """Wait for the lane's end."""
@@ -78,6 +85,9 @@ class Lane:
             if pause_s > 0:
                 self._bell.wait(pause_s)
         self._services.bells.take_down(self._bell)
+        if ear := self._ear:
+            ear.stop()
+            ear.join(_EAR_LIMIT_S)
 
     def _step(self) -> float:
         """Do the most urgent thing; give the seconds until there may be another one, 0 for at once."""
@@ -111,8 +121,17 @@ class Lane:
         joined = self._services.joining.join(self._phone)
         if joined is None:
             return self._timings.enrol_retry_s
-        self._session = PhoneSession(self._phone, self._services, *joined, self._actor, self._asked)
+        enrolled, clock_ms = joined
+        self._session = PhoneSession(self._phone, self._services, enrolled, clock_ms, self._actor, self._asked)
+        if self._services.listens and enrolled.is_audible:
+            self._ear = Ear(self._phone.driver, self._hear, self._timings, self._services.elapsed_s)
+            self._ear.start()
         return 0
+
+    def _hear(self) -> None:
+        """A message comes in: wake up for it, unless that is planned already."""
+        if self._asked.heard.note(self._services.elapsed_s()):
+            self._bell.set()
 
     def _note_trouble(self, error: DriverError) -> None:
         if self._phone.view().last_error != error.reason:
@@ -128,6 +147,9 @@ class Lane:
         self._next_enrol_s = self._services.elapsed_s() + self._timings.link_retry_s
 
     def _end_session(self) -> None:
+        if self._ear is not None:
+            self._ear.stop()
+        self._ear = None
         if self._session is not None:
             self._session.leave()
         self._session = None

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Select, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
+from device_drivers.failpoints import failpoint
 from host_controller.events import Bells
 from host_controller.messaging import attempts
 from host_controller.messaging.attempts import Verdict
@@ -45,10 +46,14 @@ class Leases:
         now = self._clock()
         with self._store.reading() as session:
             ended, again = bool(session.scalars(_ended(now)).first()), bool(session.scalars(_to_reissue()).first())
-        if ended:
-            count = self._store.write(lambda session: self._end(session, now))
+        if not ended and not again:
+            return
+        failpoint("unknown.before")
+        count, reissued = self._store.write(lambda session: (self._end(session, now), self._reissue(session, now)))
+        failpoint("unknown.after")
+        if count:
             _log.warning("%s messages that remote phones were handed are without a report and are now unknown", count)
-        if again and self._store.write(lambda session: self._reissue(session, now)):
+        if reissued:
             self._bells.ring()
 
     def _end(self, session: Session, now: datetime) -> int:

@@ -29,7 +29,7 @@ from host_controller.messaging.taking import Blown, Idle, Taken
 from host_controller.rules.states import Evidence
 from host_controller.rules.timings import Timings
 from host_controller.rules.waiting import Wait, WaitReason
-from host_controller.store.models import AttemptRecord, RemotePhoneRecord
+from host_controller.store.models import AttemptRecord
 from host_controller.store.refusals import RefusedMeanwhileError
 from host_controller.store.store import Store
 
@@ -65,7 +65,7 @@ class RemoteCare:
         said = {"battery_percent": beat.battery_percent, "signal_dbm": beat.signal_dbm}
         values: dict[str, object] = {name: value for name, value in said.items() if value is not None}
         values |= {"heartbeat_at": now, "unsynced_count": beat.unsynced_count}
-        self._change(phone_id, values)
+        phone.note(values)
         phone.heartbeat_at = now
         phone.blocked(now)  # lets the others know that it takes messages
 
@@ -83,13 +83,13 @@ class RemoteCare:
             if blocked is not None:
                 return self._nothing(phone, blocked, now)
             stamp = refusals.stamp()
-            failpoint("intent.before")
             try:
+                failpoint("intent.before")
                 taken, outcome = self._store.write(lambda session: self._take(session, phone, now, limit))
+                failpoint("intent.after")
             except Exception:
                 phone.recount(now)
                 raise
-            failpoint("intent.after")
             if isinstance(outcome, Blown):
                 self._shared.hold_rack(outcome.words, now)
             elif not taken and outcome is not None:
@@ -106,7 +106,9 @@ class RemoteCare:
             last = remote_reports.last_attempts(session, phone_id, [report.message_id for report in reports])
             return [remote_reports.take_report(session, last.get(report.message_id), report, now) for report in reports]
 
+        failpoint("proof.before")
         outcomes = self._store.write(work)
+        failpoint("proof.after")
         if any(report.error is not None for report in reports):
             # What did not leave counts no more against any limit.
             self._shared.rules.forget()
@@ -116,24 +118,18 @@ class RemoteCare:
 
     def reconcile(self, phone_id: int, message_ids: Sequence[int]) -> Reconciled:
         """Say what is known of messages that it could not report on. Raises UnknownPhoneError or StoreError."""
-        self._phones.get(phone_id)
-        self._change(phone_id, {"reconciled_at": self._clock()})
+        self._phones.get(phone_id).note({"reconciled_at": self._clock()})
         with self._store.reading() as session:
             return remote_reports.reconcile(session, phone_id, message_ids)
 
     def figures(self, phone_id: int) -> RemoteFigures:
         """Give what it has sent and what waits for it. Raises UnknownPhoneError or StoreError."""
         phone, now = self._phones.get(phone_id), self._clock()
-        # The writer's queue is looked through: it must not change meanwhile.
-        pending = self._store.write(lambda session: phone.count(session, now, MOST_COUNTED))
+        pending = phone.count(now, MOST_COUNTED)
         with self._store.reading() as session:
             in_hands = remote_figures.leased(session, [sim.sim_id for sim in phone.enrolled.sims])
             sims = tuple(_sim(session, phone, n, pending, in_hands, now) for n in range(len(phone.enrolled.sims)))
         return RemoteFigures(phone_id, phone.serial, phone.is_online(now), sims)
-
-    def _change(self, phone_id: int, values: Mapping[str, object]) -> None:
-        statement = update(RemotePhoneRecord).where(RemotePhoneRecord.phone_id == phone_id).values(**values)
-        self._store.write(lambda session: session.connection().execute(statement))
 
     def _take(
         self, session: Session, phone: RemotePhone, now: datetime, limit: int
@@ -151,7 +147,7 @@ class RemoteCare:
         phone.tell(why if isinstance(why, Wait) else None)
         if not isinstance(why, Wait) or why.reason not in _LIMITS:
             return PickUp(())
-        if not self._store.write(lambda session: phone.count(session, now, 1)):
+        if not phone.count(now, 1):
             return PickUp(())  # a limit is spent, but nothing waits for it
         return PickUp((), True, None if why.until is None else max(0.0, (why.until - now).total_seconds()))
 
@@ -170,7 +166,9 @@ class RemoteCare:
                 attempts.settle_not_sent(session, claim.attempt_id, verdict, self._timings)
                 self._shared.rules.take_back(message, claim.intent_at)
 
+            failpoint("not_sent.before")
             self._store.write(give_back)
+            failpoint("not_sent.after")
             phone.recount(now)
             return None
         bound = sim.msisdn or "" if message.only_sim_id is not None else ""

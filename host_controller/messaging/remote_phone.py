@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from device_drivers.base import PhoneIdentity, SendGuard
@@ -26,7 +27,7 @@ from host_controller.rules.limits import SimLimits
 from host_controller.rules.periods import ONE_DAY, day_start, local_date
 from host_controller.rules.waiting import Wait, WaitReason
 from host_controller.settings import Settings
-from host_controller.store.models import PhoneRecord
+from host_controller.store.models import PhoneRecord, RemotePhoneRecord
 from host_controller.store.store import Store
 
 _HOST = socket.gethostname()
@@ -41,6 +42,7 @@ class RemotePhone:
         if record.remote is None:
             raise ValueError("not a remote phone")
         self.lock = threading.RLock()
+        self._store = store
         self.heartbeat_at = record.remote.heartbeat_at
         self._silence = timedelta(minutes=record.remote.heartbeat_limit_minutes * settings.timings_scale)
         self.enrolled = _enrolled(record)
@@ -95,9 +97,18 @@ class RemotePhone:
             taken.append(outcome)
         return taken, None
 
-    def count(self, session: Session, now: datetime, most: int) -> Mapping[int, int]:
-        """Count what it could be handed now, limits aside, up to `most`: by SIM; the first takes what any SIM may."""
-        return self._taking.count(session, now, self.slots, most)
+    def count(self, now: datetime, most: int) -> Mapping[int, int]:
+        """Count what it could be handed now, limits aside, up to `most`: by SIM; the first takes what any SIM may.
+
+        Raises StoreError.
+        """
+        # By the writer, though it writes nothing: the queue that is looked through must not change meanwhile.
+        return self._store.write(lambda session: self._taking.count(session, now, self.slots, most))
+
+    def note(self, values: Mapping[str, object]) -> None:
+        """Write down what it has told of itself. Raises StoreError."""
+        statement = update(RemotePhoneRecord).where(RemotePhoneRecord.phone_id == self.phone_id).values(**values)
+        self._store.write(lambda session: session.connection().execute(statement))
 
     def recount(self, now: datetime) -> None:
         """Take what its SIMs have used from the record again: a work was taken back, or something did not leave."""

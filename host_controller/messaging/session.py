@@ -29,6 +29,7 @@ from host_controller.messaging.sim_choice import SimChoice
 from host_controller.messaging.taking import Idle
 from host_controller.messaging.trust import Trust
 from host_controller.rules.choice import SimView
+from host_controller.rules.hearing import Hearing
 from host_controller.rules.timings import Timings
 from host_controller.rules.waiting import Wait, WaitReason
 from host_controller.settings import Settings
@@ -59,12 +60,15 @@ class LaneServices:
     clock: Callable[[], datetime]
     elapsed_s: Callable[[], float] = time.monotonic
     """A clock that is never set."""
+    listens: bool = True
+    """Whether each lane has an ear, which is a thread; without, what comes in is found by the reading rounds alone."""
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What the clock has asked a lane for."""
+    """What the clock has asked a lane for, and what was heard meanwhile."""
 
+    heard: Hearing
     read: threading.Event = field(default_factory=threading.Event)
     health: threading.Event = field(default_factory=threading.Event)
 
@@ -148,7 +152,8 @@ class PhoneSession:
             self._settle_doubts()
         now_s = self._services.elapsed_s()
         self._heed(now_s)
-        must_read, must_look = now_s >= self._next_read_s, now_s >= self._next_health_s
+        read_s = min(self._next_read_s, self._asked.heard.due_s)
+        must_read, must_look = now_s >= read_s, now_s >= self._next_health_s
         if must_read or must_look:
             # Each takes seconds: a message that has rung this lane goes sooner with another.
             self._services.bells.pass_on()
@@ -159,7 +164,7 @@ class PhoneSession:
             self._read_health()
             self._care_for_journal(now_s)
             return 0
-        pause_s = min(self._next_read_s, self._next_health_s) - now_s
+        pause_s = min(read_s, self._next_health_s) - now_s
         if self._phone.view().hold:
             self._services.bells.pass_on()
             self._was_held = True
@@ -215,6 +220,7 @@ class PhoneSession:
         self._phone_clock = ClockReading.at(phone_ms, self._services.clock())
 
     def _read(self, now_s: float) -> None:
+        self._asked.heard.begin_reading(now_s)
         late = now_s >= self._next_late_round_s
         phone_id, driver = self._enrolled.phone_id, self._phone.driver
         if self._enrolled.can_read_sms:
@@ -229,6 +235,7 @@ class PhoneSession:
             if not result.late_sighted:
                 self._resend_unknown()
         self._note_clock(result.phone_clock_ms)
+        self._asked.heard.end_reading(now_s, found_any=result.new_inbound > 0)
         if result.new_inbound:
             self._active_until_s = now_s + self._timings.active_after_inbound_s
         self._has_sent_since_look = False

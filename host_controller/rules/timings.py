@@ -32,6 +32,12 @@ class Timings:
     """Between two reading rounds while a phone sends or has just received: each starts a VM on the phone."""
     read_idle_s: float = 15.0
     """Between two reading rounds of a phone that has nothing to do."""
+    read_heard_s: float = 1.0
+    """After a phone's log has told of a message: its row is written a moment later."""
+    listen_retry_s: float = 5.0
+    """After a phone's log could not be listened to; twice as long each time..."""
+    listen_longest_s: float = 600.0
+    """...up to this: it may be that the phone never lets us."""
     active_after_inbound_s: float = 60.0
     """How long a phone counts as active after a message came in: replies come in bursts."""
     second_read_s: float = 2.0

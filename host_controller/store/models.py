@@ -398,7 +398,8 @@ class StopWordRecord(Base):
     """A word that an operator has added to a list of STOP words, or taken out of it."""
 
     __tablename__ = "stop_word"
-    __table_args__ = (UniqueConstraint("listed_in", "word"),)
+    # No id is given out twice: what undoes an edit names it by its id.
+    __table_args__ = (UniqueConstraint("listed_in", "word"), {"sqlite_autoincrement": True})
 
     id: Mapped[int] = mapped_column(primary_key=True)
     listed_in: Mapped[str] = mapped_column(String(16))

@@ -11,7 +11,7 @@ import pytest
 
 from device_drivers.adb.address import ClientLibrary, ServerAddress
 from device_drivers.adb.command import call
-from device_drivers.adb.link import MAX_ANSWER_BYTES
+from device_drivers.adb.link import MAX_ANSWER_BYTES, ShellKind
 from device_drivers.adb.socket_link import SocketLink
 from device_drivers.errors import (
     AdbServerUnreachableError,
@@ -22,6 +22,7 @@ from device_drivers.errors import (
     PhoneOfflineError,
     PhoneUnauthorizedError,
 )
+from device_drivers.stop import Stop
 
 HANG = None
 
@@ -55,6 +56,8 @@ class FakeServer:
         with connection, contextlib.suppress(OSError):
             for reply in self._replies:
                 size = connection.recv(4, socket.MSG_WAITALL)
+                if not size:
+                    return
                 connection.recv(int(size, 16), socket.MSG_WAITALL)
                 if reply is HANG:
                     self._end.wait(10)
@@ -184,3 +187,56 @@ def test_a_phone_that_cannot_be_attached(serve):
     words = b"failed to connect to '127.0.0.1:9': Connection refused"
     with pytest.raises(PhoneOfflineError, match="Connection refused"):
         serve(b"OKAY%04x" % len(words) + words).attach("127.0.0.1:9")
+
+
+def follow(link, *, shell=ShellKind.V2):
+    """Follow up to an error; give it and the lines."""
+    lines = []
+    with pytest.raises(LinkError) as caught:
+        link.follow("X", call("logcat"), lines.append, Stop(), shell)
+    return caught.value, lines
+
+
+@pytest.mark.parametrize("slow", [False, True])
+def test_lines_are_given_as_they_come_until_the_command_ends(serve, slow):
+    said = b"OKAY" + packet(1, b"one\ntw") + packet(2, b"err\n") + packet(1, b"o\nthr") + packet(3, b"\0")
+    error, lines = follow(serve(b"OKAY", said, one_byte_at_a_time=slow))
+    assert isinstance(error, ConnectionLostError)
+    assert lines == ["one", "two"]
+
+
+def test_lines_of_a_phone_without_shell_v2(serve):
+    error, lines = follow(serve(b"OKAY", b"OKAYone\ntwo\nthr"), shell=ShellKind.EXEC)
+    assert isinstance(error, ConnectionLostError)
+    assert lines == ["one", "two"]
+
+
+@pytest.mark.parametrize(
+    ("replies", "error"),
+    [
+        ([fail("device 'X' not found")], PhoneOfflineError),
+        ([HANG], AdbServerUnreachableError),
+        ([b"OKAY", HANG], CommandTimeoutError),
+        ([b"OKAY", b""], ConnectionLostError),
+        ([b"OKAY", fail("closed")], ConnectionLostError),
+    ],
+)
+def test_what_cannot_be_followed_is_an_error_within_its_limit(serve, replies, error, monkeypatch):
+    monkeypatch.setattr("device_drivers.adb.socket_link._FOLLOW_LIMIT_S", 0.3)
+    found, lines = follow(serve(*replies))
+    assert type(found) is error
+    assert lines == []
+
+
+@pytest.mark.parametrize("replies", [[HANG], [b"OKAY", HANG], [b"OKAY", b"OKAYone\n", HANG]])
+def test_following_ends_at_once_when_it_is_to(serve, replies, eventually):
+    """Also while it is being opened; the server would hang for longer than the test waits."""
+    link, stop, lines = serve(*replies), Stop(), []
+    arguments = ("X", call("logcat"), lines.append, stop, ShellKind.EXEC)
+    thread = threading.Thread(target=link.follow, args=arguments, daemon=True)
+    thread.start()
+    if len(replies) == 3:
+        eventually(lambda: lines == ["one"])
+    stop.set()
+    thread.join(3)
+    assert not thread.is_alive()

@@ -140,6 +140,7 @@ class Day:
             self.timings,
             self.clock,
             lambda: self.clock.elapsed_s,
+            listens=False,
         )
         self._expiry = Expiry(self.store, self.clock)
         self._plan: list[tuple[float, int, Callable[[], object]]] = []

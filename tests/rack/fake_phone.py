@@ -36,6 +36,7 @@ from device_drivers.errors import (
     SubmitOutcomeUnknownError,
     SubmitRejectedError,
 )
+from device_drivers.stop import Stop
 from host_controller.fleet.joining import SIMULATED_MANUFACTURER
 
 
@@ -82,6 +83,11 @@ class FakePhone(PhoneDriver):
     """Called with the number of each message that was claimed, before the phone is reached, and as it is."""
     before_answer: Callable[[MessageQuery], None] | None = None
     denied: bool = False
+    deaf: bool = False
+    """Its log cannot be listened to, or no longer."""
+    listens: int = 0
+    """How often somebody has begun to."""
+    ears: list[Callable[[], None]] = field(default_factory=list)
     lock: threading.RLock = field(default_factory=threading.RLock)
     _withdrawing: list[SentRow] = field(default_factory=list)
 
@@ -232,6 +238,21 @@ class FakePhone(PhoneDriver):
                 body,
             )
             self.inbox_rows.append(row)
+            ears = list(self.ears)
+        for hear in ears:
+            hear()
+
+    def listen(self, on_message: Callable[[], None], stop: Stop) -> None:
+        self.listens += 1
+        self.ears.append(on_message)
+        try:
+            while not stop.wait(0.005):
+                self._check_link()
+                if self.deaf:
+                    raise LinkError(self.serial, "its log has ended")
+        finally:
+            if on_message in self.ears:
+                self.ears.remove(on_message)
 
     def _next_id(self) -> int:
         return 1 + max((row.row_id for row in (*self.sent_rows, *self.inbox_rows)), default=0)

@@ -191,10 +191,11 @@ def test_an_answer_leaves_from_the_sim_that_it_came_to(store, clock):
     told = []
     inbox = AppInbox(store, SETTINGS, clock, lambda: told.append(1))
     RulesCare(store, clock).change_policy(ConsentPolicy(stop_answer="Odhlášeno"), "test")
+    submit(store, SETTINGS.messages, [Draft(PETR, "Sleva")], now=NOW, actor="test")
     one(inbox, "STOP", sender=PETR, to_number=SIM_2)
     assert told == [1]
     with store.reading() as session:
-        assert [view.text for view in queries.list_messages(session)] == ["Odhlášeno"]
+        assert [view.text for view in queries.list_messages(session)] == ["Odhlášeno", "Sleva"]
 
 
 @pytest.mark.parametrize("sender", ["Vodafone", "999", "", " ", "x" * 5000, "\ud800STOP\0"])

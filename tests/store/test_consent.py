@@ -14,7 +14,7 @@ from host_controller.consent.opt_outs import Origin, add_opt_out, in_force, lift
 from host_controller.consent.policy import Bars, ConsentPolicy, ForwardPolicy
 from host_controller.consent.rules_care import RulesCare
 from host_controller.errors import TooManyPartsError, UnknownConversationError
-from host_controller.inbox.conversations import list_conversations, mark_read, read_conversation
+from host_controller.inbox.conversations import list_conversations, mark_read, read_conversation, reply
 from host_controller.inbox.receive import InboundStore
 from host_controller.messaging.consent_care import ConsentCare, ImportRow
 from host_controller.settings import load_settings
@@ -182,3 +182,19 @@ def test_the_newest_conversations_are_found_without_looking_at_all_others(store,
     for plan in plans:
         assert "ix_inbound_peer" in plan, plan
         assert "TEMP B-TREE" not in plan, plan
+
+
+def test_an_answer_leaves_from_any_sim_where_the_one_that_was_written_to_is_gone(store, receive):
+    receive((ANNA, "Kdy máte otevřeno?"))
+    with store.reading() as session:
+        assert reply(session, ANNA, "Od osmi.").only_sim_id is not None
+    store.write(lambda session: setattr(session.scalars(select(SimRecord)).one(), "active", False))
+    with store.reading() as session:
+        assert reply(session, ANNA, "Od osmi.").only_sim_id is None
+
+
+def test_what_undoes_an_edit_of_the_words_never_undoes_another(store):
+    care = RulesCare(store, lambda: NOW)
+    first = care.edit("stop", "basta", "test", is_added=True)
+    care.take_back(first)
+    assert care.edit("stop", "halt", "test", is_added=True) > first

@@ -26,6 +26,7 @@ _BESIDE_A_SEND = {
     "journal_care.py",
     "judgement.py",
     "pulse.py",
+    "remote_phone.py",
     "queue.py",
     "trust.py",
     "stale.py",
@@ -38,7 +39,7 @@ MESSAGING = [
         for path in sorted((ROOT / "host_controller" / "messaging").glob("*.py"))
         if path.name not in _BESIDE_A_SEND
     ),
-    ROOT / "host_controller/inbox/receive.py",
+    ROOT / "host_controller/inbox/intake.py",
 ]
 
 

@@ -23,7 +23,8 @@ PIECES = [
     ", type=2", "hex(body)=", "' '", "\u202eSTOP\u202c", "\u2028", "\x85", "\x0b", "\x1c", "😀", "\ud800",
     "0x00000000: ", "ffffffff", "  Phone Id=0", "mSignalStrength=SignalStrength: ", " ActiveSubInfoList:",
     "  {id=1, iccId=8 simSlotIndex=0 x", "defaultSmsSubId=1", "local logs", "9" * 5000, "-", "\0", "٣", "²",
-    "[1]< RIL_REQUEST_SEND_SMS error 1", "RILJ", "  level: ", "  Window #1 Window{", "package=com.android.phone",
+    "[1]< RIL_REQUEST_SEND_SMS error 1", "RILJ", "[UNSL]< UNSOL_RESPONSE_NEW_SMS",
+    "11-25 10:00:00.123 D/RILJ    ( 1432): ", "  level: ", "  Window #1 Window{", "package=com.android.phone",
 ]  # fmt: skip
 OUTPUT = st.lists(st.one_of(st.sampled_from(PIECES), st.text(max_size=8)), max_size=12).map("".join)
 
@@ -78,6 +79,8 @@ def test_the_readers_never_crash(output):
     device_state.shows_guard_dialog(output)
     radio_log.answers_since(output, radio_log.position(output))
     radio_log.answers_since(output, LogPosition(None))
+    new_messages = radio_log.NewMessages(radio_log.follow_command())
+    assert not any([new_messages.take(line) for line in output.split("\n")]), "nothing counts before the border"
     journal.parse_probe([output] * 6)
 
 

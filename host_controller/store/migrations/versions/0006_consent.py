@@ -31,6 +31,7 @@ def upgrade() -> None:
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_stop_word")),
         sa.UniqueConstraint("listed_in", "word", name=op.f("uq_stop_word_listed_in_word")),
+        sqlite_autoincrement=True,
     )
     op.create_table(
         "consent_rule",
