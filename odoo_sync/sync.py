@@ -58,26 +58,29 @@ class OdooSync:
         if self._line.is_on(self._clock()):
             return
         refused: OdooRejectedError | None = None
-        for step in self._steps:
+        for number, step in enumerate(self._steps):
             if self._pauses[step.object].is_on(self._clock()):
                 continue
             try:
                 count = step.run()
             except OdooUnavailableError as error:
-                self._note_away(error)
+                self._note_away(self._steps[number:], error)
                 raise
             except OdooRejectedError as error:
                 self._note_refused(step, error)
                 refused = error
                 continue
             self._note_success(step, count)
+        if self._line.has_failed:
+            _log.info("Odoo %s answers again", self._name)
+        self._line.note_success()
         if refused is not None:
             raise refused
 
-    def _note_away(self, error: OdooSyncError) -> None:
+    def _note_away(self, left: Sequence[Step], error: OdooSyncError) -> None:
         if not self._line.has_failed:
             _log.warning("Odoo %s: %s; sending goes on, results are kept for later", self._name, error)
-        self._note_failures([step.object for step in self._steps], error, self._line)
+        self._note_failures([step.object for step in left], error, self._line)
 
     def _note_refused(self, step: Step, error: OdooSyncError) -> None:
         pause = self._pauses[step.object]
@@ -99,9 +102,8 @@ class OdooSync:
 
     def _note_success(self, step: Step, count: int) -> None:
         now, pause = self._clock(), self._pauses[step.object]
-        if self._line.has_failed or pause.has_failed:
+        if pause.has_failed:
             _log.info("Odoo %s: %s go on", self._name, step.object)
-        self._line.note_success()
         pause.note_success()
         if count:
             _log.info("Odoo %s: %s %s", self._name, count, step.object)

@@ -9,8 +9,11 @@ from typing import Any
 
 import click
 import waitress
+from rich.table import Table
 
+from host_controller.cli.api_options import api_command, console, note_offline, show_json
 from host_controller.cli.signals import stop_signals
+from host_controller.client import ApiClient
 from host_controller.errors import ConfigError
 from host_controller.settings import load_settings
 from host_controller.wiring import make_odoo_client
@@ -51,6 +54,40 @@ def check(name: str, config: Path, as_json: bool) -> None:
         for finding in findings:
             click.echo(f"{'PASS' if finding['ok'] else 'FAIL'}  {finding['check']}: {finding['words']}")
     click.get_current_context().exit(0 if ok else 1)
+
+
+@odoo.command()
+@click.argument("name", required=False)
+@api_command
+def status(api: ApiClient, as_json: bool, name: str | None) -> None:
+    """Say how far each thing is in step with every Odoo, or with the one called NAME in the settings."""
+    found = api.call("GET", "/odoo")["connections"]
+    cards = [card for card in found if name in (None, card["name"])]
+    if name is not None and not cards:
+        known = ", ".join(card["name"] for card in found) or "none"
+        raise ConfigError(f"there is no Odoo {name!r}; known: {known}")
+    if as_json:
+        show_json({"connections": cards})
+        return
+    note_offline(api)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in (
+        "odoo",
+        "mode",
+        "kept in step",
+        "last time (UTC)",
+        "behind, s",
+        "failures",
+        "next try (UTC)",
+        "error",
+    ):
+        table.add_column(column)
+    for card in cards:
+        for row in card["objects"] or [{}]:
+            times = (row.get("succeeded_at"), row.get("lag_s"), row.get("failures"), row.get("next_at"))
+            cells = (card["name"], card["mode"], row.get("object"), *times, row.get("error"))
+            table.add_row(*(str(cell) if cell else "–" for cell in cells))
+    console().print(table) if cards else click.echo("no Odoo is in the settings")
 
 
 @odoo.command()
