@@ -17,7 +17,7 @@ from odoorpc.error import RPCError
 
 from host_controller.errors import ConfigError
 from host_controller.settings import OdooSettings
-from odoo_sync.errors import OdooRejectedError, OdooSyncError, OdooUnavailableError
+from odoo_sync.errors import OdooLoginError, OdooRejectedError, OdooSyncError, OdooUnavailableError
 
 T = TypeVar("T")
 # Given, so that a client can be made while Odoo is down; the calls that we make are the same on 17 to 19.
@@ -187,7 +187,7 @@ class OdooClient:
 def _translated(error: OdooRpcError) -> OdooSyncError:
     info = error.info if isinstance(error, RPCError) else None
     if not info:
-        return OdooRejectedError("Odoo refused the login; check odoo.database, odoo.user and the password or API key")
+        return OdooLoginError("Odoo refused the login; check odoo.database, odoo.user and the password or API key")
     data = info.get("data", {})
     name, words = data.get("name", ""), str(data.get("message", "")).split("\n", 1)[0]
     if name in _PASSING:
@@ -195,7 +195,7 @@ def _translated(error: OdooRpcError) -> OdooSyncError:
             return OdooRejectedError("Odoo has no such database; check odoo.database")
         return OdooUnavailableError("Odoo's database is busy or away")
     if name == "odoo.exceptions.AccessDenied":
-        return OdooRejectedError("Odoo does not accept the login any more; check the user and its API key")
+        return OdooLoginError("Odoo does not accept the login any more; check the user and its API key")
     if name == "odoo.exceptions.AccessError":
         return OdooRejectedError(f"the Odoo user lacks a right: {words}")
     return OdooRejectedError(f"Odoo refused a call: {name}: {words}")

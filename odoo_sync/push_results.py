@@ -20,7 +20,7 @@ from host_controller.rules.timings import Timings
 from host_controller.store.models import MessageRecord, OdooSmsRecord
 from host_controller.store.store import Store
 from odoo_sync.client import OdooClient
-from odoo_sync.errors import OdooRejectedError
+from odoo_sync.errors import OdooLoginError, OdooRejectedError
 from odoo_sync.mapping import HEALED_BY_SENT, UNHEARD, Report, has_heard, is_uuid, report_of, report_of_refusal
 from odoo_sync.status_post import StatusPost, Told
 
@@ -39,6 +39,7 @@ class _Due:
     report: Report
     answered_at: datetime | None
     repeat_at: datetime | None
+    """Of a repetition: when it was to be made."""
     is_in_doubt: bool
     """Odoo may have heard it already."""
 
@@ -58,12 +59,13 @@ class PushResults:
     def run(self) -> int:
         """Report everything that is due; give how many. Raises OdooSyncError; what is left is due again."""
         reported = 0
-        for read in (self._first, self._healed, self._repeats):
-            while due := self._read(read()):
-                for start in range(0, len(due), _BATCH):
-                    batch = due[start : start + _BATCH]
-                    self._report(batch, is_last=start + _BATCH >= len(due))
-                    reported += len(batch)
+        for look in (self._first, self._healed, self._repeats):
+            while due := self._read(look(), is_repetition=look == self._repeats):
+                # What Odoo has certainly not heard goes first: it may be all that goes without a login.
+                for group in ([i for i in due if not i.is_in_doubt], [i for i in due if i.is_in_doubt]):
+                    for start in range(0, len(group), _BATCH):
+                        self._report(group[start : start + _BATCH], is_last=start + _BATCH >= len(group))
+                reported += len(due)
         return reported
 
     def _first(self) -> _Query:
@@ -80,7 +82,7 @@ class PushResults:
     def _repeats(self) -> _Query:
         return _query().where(OdooSmsRecord.repeat_at.is_not(None), OdooSmsRecord.repeat_at <= self._clock())
 
-    def _read(self, query: _Query) -> list[_Due]:
+    def _read(self, query: _Query, *, is_repetition: bool) -> list[_Due]:
         """Give what is due, failures first."""
         is_sent = and_(MessageRecord.state.is_not(None), MessageRecord.state == MessageState.SENT)
         query = query.where(OdooSmsRecord.database == self._client.name).order_by(is_sent, OdooSmsRecord.id)
@@ -89,8 +91,9 @@ class PushResults:
             for row in session.execute(query.limit(_LOOK)):
                 report = _report(row.refusal, row.state, row.failure_code)
                 if report is not None:
-                    is_in_doubt = row.posted_at is not None or row.repeat_at is not None
-                    due.append(_Due(row.id, row.sms_id, row.uuid, report, row.answered_at, row.repeat_at, is_in_doubt))
+                    repeat_at = row.repeat_at if is_repetition else None
+                    is_in_doubt = is_repetition or row.posted_at is not None
+                    due.append(_Due(row.id, row.sms_id, row.uuid, report, row.answered_at, repeat_at, is_in_doubt))
         return due
 
     def _report(self, due: Sequence[_Due], *, is_last: bool) -> None:
@@ -116,6 +119,8 @@ class PushResults:
             return set()
         try:
             traced = self._client.traced([item.uuid for item in doubtful if is_uuid(item.uuid)])
+        except OdooLoginError:
+            raise
         except OdooRejectedError:  # it lacks that right: to repeat is nearly as good
             return set()
         statuses = {uuid: sms.trace_status or "" for uuid, sms in traced.items()}

@@ -127,29 +127,28 @@ class FakeOdoo:
                 raise OdooError("odoo.exceptions.UserError", "Bad parameters")
         with self.lock:
             for status in statuses:
-                for uuid in status["uuids"]:
-                    self._report_one(status["sms_status"], uuid)
+                self._report_all(status["sms_status"], status["uuids"])
         return "OK"
 
-    def _report_one(self, word: str, uuid: str) -> None:
-        self.reports.append((word, uuid))
-        trace = self.traces.get(uuid)
-        if trace is None:
-            return
-        self.sms[trace.sms_id_int].to_delete = True
+    def _report_all(self, word: str, uuids: Sequence[str]) -> None:
+        self.reports += [(word, uuid) for uuid in uuids]
+        traces = [self.traces[uuid] for uuid in uuids if uuid in self.traces]
+        for trace in traces:
+            self.sms[trace.sms_id_int].to_delete = True
         if word in _GOOD:
-            self.reach(trace, _GOOD[word])
+            self.reach(traces, _GOOD[word])
         else:
-            self.fail(trace, word)
+            for trace in traces:
+                self.fail(trace, word)
 
-    def reach(self, trace: Trace, status: str) -> None:
-        """Move a trace forward, and look whether its mailing is done."""
-        if trace.trace_status in _RANK and _RANK[trace.trace_status] >= _RANK[status]:
-            return
-        trace.trace_status, trace.failure_type, trace.failure_reason = status, False, False
-        if status in ("pending", "sent"):
-            trace.sent_datetime = _now()
-        self._look_at_mailing(trace)
+    def reach(self, traces: Sequence[Trace], status: str) -> None:
+        """Move traces forward, and look whether their mailings are done."""
+        moved = [trace for trace in traces if _RANK.get(trace.trace_status, -1) < _RANK[status]]
+        for trace in moved:
+            trace.trace_status, trace.failure_type, trace.failure_reason = status, False, False
+            if status in ("pending", "sent"):
+                trace.sent_datetime = _now()
+        self._look_at_mailings(moved, status)
 
     def fail(self, trace: Trace, word: str) -> None:
         """Mark a trace as a provider's word says; its mailing is not looked at."""
@@ -166,19 +165,21 @@ class FakeOdoo:
         trace = self.traces.get(sms.uuid)
         if trace is not None and trace.trace_status != "error":
             trace.trace_status, trace.failure_type, trace.failure_reason = "error", failure_type, False
-            self._look_at_mailing(trace)
+            self._look_at_mailings([trace], "error")
 
-    def _look_at_mailing(self, trace: Trace) -> None:
+    def _look_at_mailings(self, moved: Sequence[Trace], status: str) -> None:
+        for mailing in {self._mailing(trace) for trace in moved}:
+            if mailing is None:
+                continue
+            of_it = (trace for trace in self.traces.values() if self._mailing(trace) == mailing)
+            if status == "process":
+                self.mailings[mailing] = "sending"
+            elif not any(trace.trace_status == "process" for trace in of_it):
+                self.mailings[mailing] = "done"
+
+    def _mailing(self, trace: Trace) -> int | None:
         mailing = self.sms[trace.sms_id_int].mailing_id
-        if not isinstance(mailing, list):
-            return
-        if trace.trace_status == "process":
-            self.mailings[mailing[0]] = "sending"
-        elif not any(self._is_under_way(other, mailing) for other in self.traces.values()):
-            self.mailings[mailing[0]] = "done"
-
-    def _is_under_way(self, trace: Trace, mailing: list[Any]) -> bool:
-        return trace.trace_status == "process" and self.sms[trace.sms_id_int].mailing_id == mailing
+        return mailing[0] if isinstance(mailing, list) else None
 
     def _sms_sms_action_set_error(self, ids: list[int], failure_type: str) -> None:
         self._require("write")

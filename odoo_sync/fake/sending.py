@@ -47,8 +47,7 @@ def send_queue(
             results = [{"uuid": row.uuid, "state": "server_error"} for row in batch]
         before_commit()
         with odoo.lock:
-            for result in results:
-                _apply(odoo, result)
+            _apply(odoo, results)
     return len(starts)
 
 
@@ -76,16 +75,21 @@ def _post(endpoint: str, body: dict[str, Any], limit_s: float) -> list[dict[str,
     return results
 
 
-def _apply(odoo: FakeOdoo, result: dict[str, Any]) -> None:
-    """What Odoo does with one answer, over whatever a report has changed since."""
-    word, trace = result["state"], odoo.traces[result["uuid"]]
-    row = odoo.sms[trace.sms_id_int]
-    if word in _REACHED:
-        trace.trace_status = "outgoing"
-        odoo.reach(trace, _REACHED[word])
-        row.state, row.failure_type, row.to_delete = _REACHED[word], False, True
-    elif word in _FAILED:
-        odoo.set_error(row, _FAILED[word])
-    else:
-        odoo.fail(trace, word)
-        row.state, row.failure_type = "error", "unknown"
+def _apply(odoo: FakeOdoo, results: Sequence[dict[str, Any]]) -> None:
+    """What Odoo does with an answer, over whatever reports have changed since."""
+    by_word: dict[str, list[Sms]] = {}
+    for result in results:
+        by_word.setdefault(result["state"], []).append(odoo.sms[odoo.traces[result["uuid"]].sms_id_int])
+    for word, rows in by_word.items():
+        traces = [odoo.traces[row.uuid] for row in rows]
+        for row, trace in zip(rows, traces, strict=True):
+            if word in _REACHED:
+                trace.trace_status = "outgoing"
+                row.state, row.failure_type, row.to_delete = _REACHED[word], False, True
+            elif word in _FAILED:
+                odoo.set_error(row, _FAILED[word])
+            else:
+                odoo.fail(trace, word)
+                row.state, row.failure_type = "error", "unknown"
+        if word in _REACHED:
+            odoo.reach(traces, _REACHED[word])

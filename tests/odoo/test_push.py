@@ -194,6 +194,21 @@ def test_a_repetition_that_is_late_is_left_out(pushing):
     assert pushing.odoo.traces[row.uuid].trace_status == "open"
 
 
+def test_a_late_proof_is_told_however_late_the_repetition_is(pushing, served):
+    pushing.odoo.add_mailing([(ANNA, "one")])
+    pushing.send()
+    pushing.finish("one", S.SUBMITTING, S.UNKNOWN)
+    pushing.later(6)
+    served.stop()
+    with pytest.raises(OdooUnavailableError):
+        pushing.later(30)
+    pushing.finish("one", S.SENT)
+    served.start()
+    pushing.later(3600)
+    assert pushing.traces()["one"][1] == "pending"
+    assert pushing.words() == ["not_delivered", "sent"]
+
+
 def test_what_ends_long_after_the_answer_is_reported_once(pushing):
     pushing.odoo.add_mailing([(ANNA, "one")])
     pushing.send()
