@@ -120,9 +120,7 @@ def key_taken_away(directory: Path) -> Row:
         calls, reached = rig.served.calls - before, len(rig.odoo.reports) - _LEG_MESSAGES
         rig.odoo.password = password
         row = _row("68", "the key holds no more, for 1 h, mode pull", rig, calls, 60, _back_s(rig))
-        row["how"] += (
-            f"; {alerts.count} alerts (one for each thing that stands still), {reached} reports made without it"
-        )
+        row["how"] += f"; {alerts.count} alert, {reached} reports made without it"
     logging.getLogger("odoo_sync").removeHandler(alerts)
     return row
 

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from host_controller.store.odoo_objects import note_failure, note_success
 from host_controller.store.store import Store
-from odoo_sync.errors import OdooRejectedError, OdooSyncError, OdooUnavailableError
+from odoo_sync.errors import OdooLoginError, OdooRejectedError, OdooSyncError, OdooUnavailableError
 from odoo_sync.pause import Pause
 
 _log = logging.getLogger(__name__)
@@ -52,6 +52,7 @@ class OdooSync:
         self._line = make_pause()
         self._pauses = {step.object: make_pause() for step in steps}
         self._noted_at: dict[str, datetime] = {}
+        self._has_no_login = False
 
     def run(self) -> None:
         """Do one round, or nothing while a pause is on. Raises OdooSyncError; a later round makes up for it."""
@@ -76,6 +77,8 @@ class OdooSync:
         self._line.note_success()
         if refused is not None:
             raise refused
+        if not any(pause.has_failed for pause in self._pauses.values()):
+            self._has_no_login = False
 
     def _note_away(self, left: Sequence[Step], error: OdooSyncError) -> None:
         if not self._line.has_failed:
@@ -84,7 +87,10 @@ class OdooSync:
 
     def _note_refused(self, step: Step, error: OdooSyncError) -> None:
         pause = self._pauses[step.object]
-        if not pause.has_failed:
+        # A login that does not hold stops more than one thing, but is one thing to mend.
+        is_told = isinstance(error, OdooLoginError) and self._has_no_login
+        self._has_no_login = self._has_no_login or isinstance(error, OdooLoginError)
+        if not pause.has_failed and not is_told:
             _log.error("Odoo %s: %s wait for a person: %s", self._name, step.object, error)
         self._note_failures([step.object], error, pause)
 

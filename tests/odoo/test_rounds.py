@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from host_controller.store.odoo_objects import list_objects
-from odoo_sync.errors import OdooRejectedError, OdooUnavailableError
+from odoo_sync.errors import OdooLoginError, OdooRejectedError, OdooUnavailableError
 from odoo_sync.pause import Pause
 from odoo_sync.sync import OdooSync, Step
 
@@ -83,6 +83,16 @@ def test_a_refusal_holds_up_nothing_else_and_is_told_once(rounds, caplog):
     assert [record.levelname for record in caplog.records] == ["ERROR"]
     assert rounds.rows()["results"].error is None
     assert rounds.rows()["messages"].failures == rounds.calls["messages"]
+
+
+def test_a_login_that_holds_no_more_is_one_alert(rounds, caplog):
+    lost = OdooLoginError("Odoo does not accept the login any more")
+    for _ in range(2):
+        rounds.errors.update(results=lost, messages=lost)
+        rounds.run_for(hours=1)
+        rounds.errors.clear()
+        rounds.run_for(minutes=6)
+    assert [record.levelname for record in caplog.records] == ["ERROR", "ERROR"]
 
 
 def test_rows_are_written_once_a_minute_while_nothing_happens(rounds, monkeypatch):
