@@ -41,7 +41,7 @@ class _Due:
     repeat_at: datetime | None
     """Of a repetition: when it was to be made."""
     is_in_doubt: bool
-    """Odoo may have heard it already."""
+    """Odoo may have heard it already, and we may log in to see."""
 
 
 class PushResults:
@@ -92,7 +92,7 @@ class PushResults:
                 report = _report(row.refusal, row.state, row.failure_code)
                 if report is not None:
                     repeat_at = row.repeat_at if is_repetition else None
-                    is_in_doubt = is_repetition or row.posted_at is not None
+                    is_in_doubt = self._client.has_login and (is_repetition or row.posted_at is not None)
                     due.append(_Due(row.id, row.sms_id, row.uuid, report, row.answered_at, repeat_at, is_in_doubt))
         return due
 
@@ -115,7 +115,7 @@ class PushResults:
 
     def _heard(self, doubtful: Sequence[_Due]) -> set[str]:
         """Read in Odoo which of these it knows of."""
-        if not doubtful or not self._client.has_login:
+        if not doubtful:
             return set()
         try:
             traced = self._client.traced([item.uuid for item in doubtful if is_uuid(item.uuid)])

@@ -118,7 +118,10 @@ def test_a_campaign_there_and_back(start_rack, make_daemon, odoo, connect, event
     smsrack.start()
     smsrack.wait_up()
     mark = f"Push {uuid.uuid4().hex[:8]}"
-    good = [f"+4207771{n:05d}" for n in range(COUNT)]
+    # Other tests may have left some of these on Odoo's blacklist.
+    numbers = [f"+4207773{n:05d}" for n in range(2 * COUNT)]
+    listed = odoo.call("phone.blacklist", "search_read", [["number", "in", numbers]], ["number"])
+    good = [number for number in numbers if number not in {row["number"] for row in listed}][:COUNT]
     odoo.call("phone.blacklist", "create", {"number": THEIRS_BLACKLISTED})
     mailing = odoo.make_mailing([*good, good[0], OURS_OPTED_OUT, THEIRS_BLACKLISTED, "12", "+421905123456"], mark)
     odoo.send_to(endpoint)
