@@ -37,11 +37,13 @@ bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.paced
 	$(BIN)/python -m benchmarks.api
 	$(BIN)/python -m benchmarks.inbox
+	$(BIN)/python -m benchmarks.odoo
 	$(BIN)/python -m benchmarks.rival
 
 faults: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.faults
 	$(BIN)/python -m benchmarks.delivery
+	$(BIN)/python -m benchmarks.odoo_faults
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

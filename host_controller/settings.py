@@ -35,6 +35,7 @@ FAILPOINT_VARIABLE = "SMSRACK_FAILPOINT"
 ODOO_PASSWORD_VARIABLE = "SMSRACK_ODOO_PASSWORD"  # noqa: S105 - the name of a variable
 MAX_PARTS = 10
 _MOST_RESERVED_PERCENT = 99
+_SHORTEST_TOKEN = 16
 
 
 def _is_loopback(host: str) -> bool:
@@ -278,7 +279,11 @@ class OdooSettings(Section):
 
     def account_token(self, name: str) -> str:
         """Read the token of the connection with this name. Raises ConfigError."""
-        return _secret(self.account_token_file, f"odoo.{name}.account_token_file")
+        setting = f"odoo.{name}.account_token_file"
+        token = _secret(self.account_token_file, setting)
+        if len(token) < _SHORTEST_TOKEN:
+            raise ConfigError(f"{setting} holds fewer than {_SHORTEST_TOKEN} characters: that can be guessed")
+        return token
 
 
 def _secret(file: Path | None, setting: str) -> str:
@@ -317,6 +322,13 @@ class Settings(Section):
     ramp_up: RampUpSettings = RampUpSettings()
     odoo: dict[OdooName, OdooSettings] = Field(default_factory=dict)
     """Odoo databases by names of yours, like [odoo.shop]."""
+
+    @model_validator(mode="after")
+    def _check_push(self) -> Settings:
+        push = [name for name, odoo in self.odoo.items() if odoo.mode is OdooMode.PUSH]
+        if push and self.gateway.port is None:
+            raise ValueError(f"odoo.{push[0]}.mode push needs gateway.port, at which Odoo can send to us")
+        return self
 
     @property
     def failpoint(self) -> str | None:

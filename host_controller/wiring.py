@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 import waitress
-from flask import Flask
+from flask import Blueprint, Flask
 
 from device_drivers.adb.address import ClientLibrary, ServerAddress
 from device_drivers.adb.link import AdbLink
@@ -38,13 +38,16 @@ from host_controller.messaging.sweep import sweep_overdue
 from host_controller.messaging.unroutable import Unroutable
 from host_controller.rules.timings import Timings
 from host_controller.scheduler import Clock
-from host_controller.settings import AdbSettings, Settings
+from host_controller.settings import AdbSettings, OdooMode, Settings
 from host_controller.store.data_dir import DataDirectory
 from host_controller.store.store import Store
 from odoo_sync.client import OdooClient
+from odoo_sync.intake import Intake
+from odoo_sync.pause import Pause
 from odoo_sync.pull import Pull
+from odoo_sync.push import make_push
 from odoo_sync.push_results import PushResults
-from odoo_sync.sync import OdooSync
+from odoo_sync.sync import OdooSync, Step
 from web import Services, create_app, make_api, make_gateway_app, make_gateway_server, make_pages
 
 LOOPBACK = "127.0.0.1"
@@ -151,7 +154,7 @@ def build_controller(settings: Settings, data: DataDirectory) -> Controller:
     clock.every(timings.read_idle_s, "inbox", lanes.ask_to_read)
     clock.every(timings.health_s, "health", lanes.ask_for_health)
     for name, odoo in settings.odoo.items():
-        clock.every(odoo.poll_s, f"odoo {name}", _odoo_sync(name, settings, store, bells).run)
+        clock.every(odoo.poll_s, f"odoo {name}", _odoo_sync(name, settings, store, bells, timings).run)
     remote = RemoteCare(store, remotes, dispatcher, timings, utc_now)
     services = Services(store, rack, bells, settings, utc_now, clock.jobs, holds, dispatcher=dispatcher, remote=remote)
     surfaces = _surfaces(services, data)
@@ -163,12 +166,18 @@ def make_odoo_client(name: str, settings: Settings) -> OdooClient:
     if name not in settings.odoo:
         known = ", ".join(settings.odoo) or "none"
         raise ConfigError(f"there is no Odoo {name!r} in the settings; write one as [odoo.{name}]; known: {known}")
-    return OdooClient(settings.odoo[name], settings.odoo[name].password(name), name)
+    odoo = settings.odoo[name]
+    # Reports need no login: without a user, mode push does without what does.
+    password = odoo.password(name) if odoo.user or odoo.mode is not OdooMode.PUSH else ""
+    return OdooClient(odoo, password, name)
 
 
-def _odoo_sync(name: str, settings: Settings, store: Store, bells: Bells) -> OdooSync:
-    client = make_odoo_client(name, settings)
-    return OdooSync(Pull(client, store, settings.messages, utc_now, bells), PushResults(client, store, utc_now))
+def _odoo_sync(name: str, settings: Settings, store: Store, bells: Bells, timings: Timings) -> OdooSync:
+    client, odoo = make_odoo_client(name, settings), settings.odoo[name]
+    steps = [Step("results", PushResults(client, store, utc_now, timings).run)]
+    if odoo.mode is OdooMode.PULL:
+        steps.append(Step("messages", Pull(client, store, settings.messages, utc_now, bells).run))
+    return OdooSync(name, steps, store, utc_now, lambda: Pause(odoo.poll_s, timings.odoo_longest_pause_s))
 
 
 def make_api_app(services: Services) -> Flask:
@@ -207,9 +216,23 @@ def _gateway(services: Services) -> tuple[Surface, ...]:
     settings = services.settings.gateway
     if settings.port is None or services.remote is None:
         return ()
+    app = make_gateway_app(services, services.remote, _odoo_push(services))
     try:
-        return (make_gateway_server(make_gateway_app(services, services.remote), settings),)
+        return (make_gateway_server(app, settings),)
     except OSError as error:
         raise ConfigError(
             f"port {settings.port} of {settings.host} cannot be used ({error.strerror}); choose another gateway.port"
         ) from error
+
+
+def _odoo_push(services: Services) -> list[Blueprint]:
+    """What Odoos in mode push send to, if there are any. Raises ConfigError."""
+    settings = services.settings
+    intakes: dict[str, Intake] = {}
+    for name, odoo in settings.odoo.items():
+        if odoo.mode is OdooMode.PUSH:
+            token = odoo.account_token(name)
+            if token in intakes:
+                raise ConfigError(f"odoo.{name} and odoo.{intakes[token].name} have one account token; make another")
+            intakes[token] = Intake(name, services.store, odoo, settings.messages, services.clock, services.bells)
+    return [make_push(list(intakes.items()), settings.gateway.wrong_keys_per_minute)] if intakes else []

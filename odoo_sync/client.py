@@ -17,7 +17,7 @@ from odoorpc.error import RPCError
 
 from host_controller.errors import ConfigError
 from host_controller.settings import OdooSettings
-from odoo_sync.errors import OdooRejectedError, OdooSyncError, OdooUnavailableError
+from odoo_sync.errors import OdooLoginError, OdooRejectedError, OdooSyncError, OdooUnavailableError
 
 T = TypeVar("T")
 # Given, so that a client can be made while Odoo is down; the calls that we make are the same on 17 to 19.
@@ -38,6 +38,16 @@ class OdooSms:
     number: str = field(repr=False)
     body: str = field(repr=False)
     state: str
+
+
+@dataclass(frozen=True)
+class Traced:
+    """What Odoo knows of an SMS by its uuid."""
+
+    id: int
+    mailing_id: int | None
+    trace_status: str | None
+    """None: it has no trace, or none that the user may read."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +87,11 @@ class OdooClient:
         """The database's name."""
         return self._settings.database
 
+    @property
+    def has_login(self) -> bool:
+        """Whether calls that need a login can be made; reports need none."""
+        return bool(self._settings.user and self._password)
+
     def server_version(self) -> str:
         """Ask for the server's version; needs no login."""
         answer = self._guarded(lambda: self._odoo.json("/web/webclient/version_info", {}))
@@ -105,6 +120,23 @@ class OdooClient:
         params = {"message_statuses": [{"sms_status": word, "uuids": list(uuids)} for word, uuids in statuses]}
         self._guarded(lambda: self._post_status(params))
 
+    def traced(self, uuids: Sequence[str]) -> dict[str, Traced]:
+        """Give what Odoo knows of those SMS that it still has, by uuid; two calls."""
+        domain = [["uuid", "in", list(uuids)]]
+        rows = self._call("sms.sms", "search_read", [domain, ["id", "uuid", "mailing_id"]], {})
+        ids = [row["id"] for row in rows]
+        fields = ["sms_id_int", "trace_status"]
+        traces = self._call("mailing.trace", "search_read", [[["sms_id_int", "in", ids]], fields], {}) if ids else []
+        statuses = {trace["sms_id_int"]: trace["trace_status"] for trace in traces}
+        return {
+            row["uuid"]: Traced(row["id"], row["mailing_id"][0] if row["mailing_id"] else None, statuses.get(row["id"]))
+            for row in rows
+        }
+
+    def set_error(self, ids: Sequence[int], failure_type: str) -> None:
+        """Mark SMS of mailings as failed, so that Odoo looks whether their mailings are done."""
+        self._call("sms.sms", "action_set_error", [list(ids), failure_type], {})
+
     def count_outgoing(self) -> int:
         """Give the number of SMS that wait."""
         return int(self._call("sms.sms", "search_count", [[["state", "=", "outgoing"]]], {}))
@@ -130,7 +162,9 @@ class OdooClient:
         try:
             self._odoo.json("/sms/status", params)
         except HTTPError as error:
-            if error.code != http.client.NOT_FOUND:
+            if error.code == http.client.BAD_REQUEST:  # how Odoo 19 says what 18 says in an answer
+                raise OdooRejectedError("Odoo refused a call: HTTP 400") from error
+            if error.code != http.client.NOT_FOUND or not self._settings.database:
                 raise
             # A server of several databases finds its own only by a session cookie.
             self._odoo.http(f"/web?db={self._settings.database}")
@@ -153,7 +187,7 @@ class OdooClient:
 def _translated(error: OdooRpcError) -> OdooSyncError:
     info = error.info if isinstance(error, RPCError) else None
     if not info:
-        return OdooRejectedError("Odoo refused the login; check odoo.database, odoo.user and the password or API key")
+        return OdooLoginError("Odoo refused the login; check odoo.database, odoo.user and the password or API key")
     data = info.get("data", {})
     name, words = data.get("name", ""), str(data.get("message", "")).split("\n", 1)[0]
     if name in _PASSING:
@@ -161,7 +195,7 @@ def _translated(error: OdooRpcError) -> OdooSyncError:
             return OdooRejectedError("Odoo has no such database; check odoo.database")
         return OdooUnavailableError("Odoo's database is busy or away")
     if name == "odoo.exceptions.AccessDenied":
-        return OdooRejectedError("Odoo does not accept the login any more; check the user and its API key")
+        return OdooLoginError("Odoo does not accept the login any more; check the user and its API key")
     if name == "odoo.exceptions.AccessError":
         return OdooRejectedError(f"the Odoo user lacks a right: {words}")
     return OdooRejectedError(f"Odoo refused a call: {name}: {words}")

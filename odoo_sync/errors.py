@@ -2,7 +2,8 @@
 
 OdooSyncError
 OdooUnavailableError   down, slow, restarting, or losing a race: try again, after re-reading
-OdooRejectedError      wrong login, a missing right, a wrong call: a person must act; trying again helps nothing
+OdooRejectedError      a missing right, a wrong call: a person must act; trying again helps nothing
+  OdooLoginError       no call that needs a login goes through any more; reports still do
 """
 
 from __future__ import annotations
@@ -26,3 +27,9 @@ class OdooRejectedError(OdooSyncError):
     """Odoo answered, and refused."""
 
     code = "odoo_rejected"
+
+
+class OdooLoginError(OdooRejectedError):
+    """Odoo does not accept the user's login, or not any more."""
+
+    code = "odoo_login"

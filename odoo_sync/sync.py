@@ -1,36 +1,119 @@
-"""One round with Odoo, as the clock runs it: results first, then new messages. Odoo may be away for hours."""
+"""Rounds with one Odoo, as the clock runs them. Odoo may be away for days: sending never waits for it.
+
+Each thing that is kept in step has a row of its own (see docs/odoo.md). Where Odoo does not answer, the round ends and
+the whole connection is left alone for a while; where it refuses one thing, only that is.
+"""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
-from odoo_sync.errors import OdooSyncError
-from odoo_sync.pull import Pull
-from odoo_sync.push_results import PushResults
+from sqlalchemy.orm import Session
+
+from host_controller.store.odoo_objects import note_failure, note_success
+from host_controller.store.store import Store
+from odoo_sync.errors import OdooLoginError, OdooRejectedError, OdooSyncError, OdooUnavailableError
+from odoo_sync.pause import Pause
 
 _log = logging.getLogger(__name__)
+# A row that says the same as before is written that often at most: it costs a wait for the disk.
+_NOTE_EVERY = timedelta(seconds=60)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing that is kept in step."""
+
+    object: str
+    """The name of its row."""
+    run: Callable[[], int]
+    """Does all that is to do; gives how much that was. Raises OdooSyncError."""
 
 
 class OdooSync:
     """Keeps one Odoo database in step."""
 
-    def __init__(self, pull: Pull, push_results: PushResults) -> None:
-        self._pull = pull
-        self._push_results = push_results
-        self._is_in_trouble = False
+    def __init__(
+        self,
+        name: str,
+        steps: Sequence[Step],
+        store: Store,
+        clock: Callable[[], datetime],
+        make_pause: Callable[[], Pause],
+    ) -> None:
+        """`name` is the connection's; the steps run in this order."""
+        self._name = name
+        self._steps = steps
+        self._store = store
+        self._clock = clock
+        self._line = make_pause()
+        self._pauses = {step.object: make_pause() for step in steps}
+        self._noted_at: dict[str, datetime] = {}
+        self._has_no_login = False
 
     def run(self) -> None:
-        """Do one round. Raises OdooSyncError; the next round makes up for it."""
-        try:
-            reported = self._push_results.run()
-            queued = self._pull.run()
-        except OdooSyncError as error:
-            if not self._is_in_trouble:
-                _log.warning("Odoo: %s; sending goes on, results are kept for later", error)
-            self._is_in_trouble = True
-            raise
-        if self._is_in_trouble:
-            _log.info("Odoo answers again")
-        self._is_in_trouble = False
-        if queued or reported:
-            _log.info("Odoo: %s messages taken over, %s results reported", queued, reported)
+        """Do one round, or nothing while a pause is on. Raises OdooSyncError; a later round makes up for it."""
+        if self._line.is_on(self._clock()):
+            return
+        refused: OdooRejectedError | None = None
+        for number, step in enumerate(self._steps):
+            if self._pauses[step.object].is_on(self._clock()):
+                continue
+            try:
+                count = step.run()
+            except OdooUnavailableError as error:
+                self._note_away(self._steps[number:], error)
+                raise
+            except OdooRejectedError as error:
+                self._note_refused(step, error)
+                refused = error
+                continue
+            self._note_success(step, count)
+        if self._line.has_failed:
+            _log.info("Odoo %s answers again", self._name)
+        self._line.note_success()
+        if refused is not None:
+            raise refused
+        if not any(pause.has_failed for pause in self._pauses.values()):
+            self._has_no_login = False
+
+    def _note_away(self, left: Sequence[Step], error: OdooSyncError) -> None:
+        if not self._line.has_failed:
+            _log.warning("Odoo %s: %s; sending goes on, results are kept for later", self._name, error)
+        self._note_failures([step.object for step in left], error, self._line)
+
+    def _note_refused(self, step: Step, error: OdooSyncError) -> None:
+        pause = self._pauses[step.object]
+        # A login that does not hold stops more than one thing, but is one thing to mend.
+        is_told = isinstance(error, OdooLoginError) and self._has_no_login
+        self._has_no_login = self._has_no_login or isinstance(error, OdooLoginError)
+        if not pause.has_failed and not is_told:
+            _log.error("Odoo %s: %s wait for a person: %s", self._name, step.object, error)
+        self._note_failures([step.object], error, pause)
+
+    def _note_failures(self, objects: Sequence[str], error: OdooSyncError, pause: Pause) -> None:
+        now = self._clock()
+        next_at = pause.note_failure(now)
+        for name in objects:
+            self._noted_at.pop(name, None)
+
+        def work(session: Session) -> None:
+            for name in objects:
+                note_failure(session, self._name, name, now=now, error=str(error), next_at=next_at)
+
+        self._store.write(work)
+
+    def _note_success(self, step: Step, count: int) -> None:
+        now, pause = self._clock(), self._pauses[step.object]
+        if pause.has_failed:
+            _log.info("Odoo %s: %s go on", self._name, step.object)
+        pause.note_success()
+        if count:
+            _log.info("Odoo %s: %s %s", self._name, count, step.object)
+        noted_at = self._noted_at.get(step.object)
+        if count or noted_at is None or not timedelta(0) <= now - noted_at < _NOTE_EVERY:
+            self._store.write(lambda session: note_success(session, self._name, step.object, now=now))
+            self._noted_at[step.object] = now

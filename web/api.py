@@ -43,6 +43,7 @@ from web.api_consent import add_consent
 from web.api_conversations import add_conversations
 from web.api_holds import add_holds
 from web.api_input import Answer, ApiError, Body, Brand, Json, Moment, checked, error_json, read_json
+from web.api_odoo import add_odoo
 from web.api_phones import add_phones
 from web.api_remote import add_remotes
 from web.api_rules import add_rules
@@ -122,6 +123,7 @@ def make_api(services: Services) -> Blueprint:
     add_why(api, services)
     add_settling(api, services)
     add_stale(api, services)
+    add_odoo(api, services)
     add_phones(api, services)
     add_remotes(api, services)
     add_holds(api, services)

@@ -6,7 +6,7 @@ import logging
 import secrets
 import time
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
@@ -43,15 +43,18 @@ _WORDS = {
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
-def make_gateway_app(services: Services, remote: RemoteCare) -> Flask:
-    """Give the application; its errors are JSON, and it never redirects, since the app would not follow."""
+def make_gateway_app(services: Services, remote: RemoteCare, beside: Sequence[Blueprint] = ()) -> Flask:
+    """Give the application; its errors are JSON, and it never redirects, since the app would not follow.
+
+    `beside` is served on the same port with the same limits, and asks by itself who calls.
+    """
     settings = services.settings.gateway
     gateway = Blueprint("gateway", __name__, url_prefix=PREFIX)
     inbox = AppInbox(services.store, services.settings, services.clock, services.bells.ring)
     add_devices(gateway, remote, _device)
     add_inbound(gateway, services.store, inbox, _device)
     app = create_app(
-        [gateway, _health(services)],
+        [gateway, _health(services), *beside],
         secret="",
         allowed_hosts=_allowed_hosts(settings),
         csrf=False,

@@ -23,6 +23,7 @@ from web.conversation_pages import add_conversation_pages
 from web.forms import flash_errors
 from web.hold_pages import HoldForm, add_hold_pages
 from web.message_pages import add_message_pages
+from web.odoo_pages import add_odoo_pages
 from web.phone_pages import add_phone_pages
 from web.remote_pages import add_remote_pages
 from web.services import Services
@@ -101,6 +102,7 @@ def make_pages(services: Services) -> Blueprint:
     add_remote_pages(pages, services)
     add_hold_pages(pages, services)
     add_stale_pages(pages, services)
+    add_odoo_pages(pages, services)
     return pages
 
 

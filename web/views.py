@@ -28,6 +28,7 @@ from host_controller.store import queries
 from host_controller.store.inbound_queries import InboundView, OptOutView
 from host_controller.store.models import PhoneRecord
 from host_controller.store.queries import EventView, MessageView, PhoneEventView
+from web.odoo_views import ConnectionCard
 from web.outlook import Outlook
 from web.remote_views import KeyCard, RemoteCard
 from web.services import Services
@@ -256,6 +257,7 @@ def as_json(
     | Group
     | RemoteCard
     | KeyCard
+    | ConnectionCard
     | dict[str, Any],
 ) -> dict[str, Any]:
     """Plain JSON values; times as ISO 8601 in UTC."""

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 import waitress
+from rich.table import Table
 
+from host_controller.cli.api_options import api_command, console, note_offline, show_json
 from host_controller.cli.signals import stop_signals
+from host_controller.client import ApiClient
 from host_controller.errors import ConfigError
 from host_controller.settings import load_settings
 from host_controller.wiring import make_odoo_client
+from odoo_sync.client import OdooClient
 from odoo_sync.errors import OdooSyncError
 from odoo_sync.fake import FakeOdoo, make_app
 
+_CHECKS = ("server", "results", "login", "queue")
+Finding = dict[str, Any]
 _FAKE_NUMBER = "+4207771230{:02d}"
 
 
@@ -32,18 +39,14 @@ def odoo() -> None:
 def check(name: str, config: Path, as_json: bool) -> None:
     """Say whether we can log in to the Odoo called NAME in the settings, what waits there, which right is missing."""
     client = make_odoo_client(name, load_settings(config))
-    findings: list[dict[str, Any]] = []
+    findings: list[Finding] = []
     try:
-        findings.append({"check": "server", "ok": True, "words": f"Odoo {client.server_version()}"})
-        rights = client.rights()
-        findings.append({"check": "login", "ok": True, "words": f"into {client.database}"})
-        for right in rights:
-            words = "granted" if right.granted else "missing; give the user a group with this right"
-            findings.append({"check": f"{right.operation} {right.model}", "ok": right.granted, "words": words})
-        if all(right.granted for right in rights):
-            findings.append({"check": "queue", "ok": True, "words": f"{client.count_outgoing()} SMS wait"})
+        for finding in _look(client):
+            findings.append(finding)
     except OdooSyncError as error:
-        findings.append({"check": "login" if findings else "server", "ok": False, "words": str(error)})
+        # The first that is not among those that went well.
+        missing = next(check for check in _CHECKS if check not in {finding["check"] for finding in findings})
+        findings.append({"check": missing, "ok": False, "words": str(error)})
     ok = all(finding["ok"] for finding in findings)
     if as_json:
         click.echo(json.dumps({"ok": ok, "findings": findings}, indent=2))
@@ -51,6 +54,57 @@ def check(name: str, config: Path, as_json: bool) -> None:
         for finding in findings:
             click.echo(f"{'PASS' if finding['ok'] else 'FAIL'}  {finding['check']}: {finding['words']}")
     click.get_current_context().exit(0 if ok else 1)
+
+
+def _look(client: OdooClient) -> Iterator[Finding]:
+    """Give what goes well, or is missing, one by one. Raises OdooSyncError where it ends."""
+    yield {"check": "server", "ok": True, "words": f"Odoo {client.server_version()}"}
+    client.report([])
+    yield {"check": "results", "ok": True, "words": "it takes them"}
+    if not client.has_login:
+        yield {"check": "login", "ok": True, "words": "none is in the settings; sending and results need none"}
+        return
+    rights = client.rights()
+    yield {"check": "login", "ok": True, "words": f"into {client.database}"}
+    for right in rights:
+        words = "granted" if right.granted else "missing; give the user a group with this right"
+        yield {"check": f"{right.operation} {right.model}", "ok": right.granted, "words": words}
+    if all(right.granted for right in rights):
+        yield {"check": "queue", "ok": True, "words": f"{client.count_outgoing()} SMS wait"}
+
+
+@odoo.command()
+@click.argument("name", required=False)
+@api_command
+def status(api: ApiClient, as_json: bool, name: str | None) -> None:
+    """Say how far each thing is in step with every Odoo, or with the one called NAME in the settings."""
+    found = api.call("GET", "/odoo")["connections"]
+    cards = [card for card in found if name in (None, card["name"])]
+    if name is not None and not cards:
+        known = ", ".join(card["name"] for card in found) or "none"
+        raise ConfigError(f"there is no Odoo {name!r}; known: {known}")
+    if as_json:
+        show_json({"connections": cards})
+        return
+    note_offline(api)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in (
+        "odoo",
+        "mode",
+        "kept in step",
+        "last time (UTC)",
+        "behind, s",
+        "failures",
+        "next try (UTC)",
+        "error",
+    ):
+        table.add_column(column)
+    for card in cards:
+        for row in card["objects"] or [{}]:
+            times = (row.get("succeeded_at"), row.get("lag_s"), row.get("failures"), row.get("next_at"))
+            cells = (card["name"], card["mode"], row.get("object"), *times, row.get("error"))
+            table.add_row(*(str(cell) if cell else "–" for cell in cells))
+    console().print(table) if cards else click.echo("no Odoo is in the settings")
 
 
 @odoo.command()

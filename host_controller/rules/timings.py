@@ -61,6 +61,14 @@ class Timings:
     """How often the sent rows of `unknown` messages are looked for again."""
     late_horizon_s: float = 86_400.0
     """How long a late row can still turn `unknown` into `sent`."""
+    odoo_first_report_s: float = 5.0
+    """After Odoo was answered, before it hears how a message ended: it writes an answer down some seconds later."""
+    odoo_repeat_s: float = 20.0
+    """Before a report is repeated that may have come before that."""
+    odoo_commit_limit_s: float = 120.0
+    """So long after an answer a report may still be lost that way, and so late at most one is repeated."""
+    odoo_longest_pause_s: float = 300.0
+    """Between two tries to reach an Odoo that is away."""
 
     def retry_after_s(self, tries: int) -> float:
         """How long a message waits that did not leave so many times."""

@@ -250,6 +250,7 @@ READY_OF_PHONE = text(f"{_READY} AND only_phone_id IS NOT NULL")
 IN_FORCE = text("lifted_at IS NULL")
 WAITING = text("state = 'queued' AND waiting_for IS NOT NULL")
 EXPIRING = text("state = 'queued' AND expires_at IS NOT NULL")
+REPEATING = text("repeat_at IS NOT NULL")
 
 
 class MessageRecord(Base):
@@ -461,12 +462,13 @@ class OdooSmsRecord(Base):
     __table_args__ = (
         UniqueConstraint("database", "uuid"),
         Index("ix_odoo_sms_reported", "database", "reported"),
+        Index("ix_odoo_sms_repeat_at", "database", "repeat_at", sqlite_where=REPEATING, postgresql_where=REPEATING),
         Index("ix_odoo_sms_message_id", "message_id"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     database: Mapped[str] = mapped_column(String(128))
-    sms_id: Mapped[int]
+    sms_id: Mapped[int | None]
     uuid: Mapped[str] = mapped_column(String(32))
     number: Mapped[str | None]
     body: Mapped[str | None]
@@ -474,6 +476,26 @@ class OdooSmsRecord(Base):
     refusal: Mapped[str | None] = mapped_column(String(32))
     reported: Mapped[str | None] = mapped_column(String(32))
     reported_at: Mapped[datetime | None]
+    answered_at: Mapped[datetime | None]
+    posted_at: Mapped[datetime | None]
+    repeat_at: Mapped[datetime | None]
+
+
+class OdooObjectRecord(Base):
+    """One thing that is kept in step with an Odoo database, and how far that is."""
+
+    __tablename__ = "odoo_object"
+    __table_args__ = (UniqueConstraint("connection", "object"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    connection: Mapped[str] = mapped_column(String(32))
+    object: Mapped[str] = mapped_column(String(32))
+    succeeded_at: Mapped[datetime | None]
+    behind_since: Mapped[datetime | None]
+    failures: Mapped[int] = mapped_column(default=0)
+    error: Mapped[str | None]
+    next_at: Mapped[datetime | None]
+    cursor: Mapped[str | None]
 
 
 def table_columns() -> dict[str, list[str]]:

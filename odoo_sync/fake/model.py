@@ -71,17 +71,24 @@ class FakeOdoo:
         self.granted = {"read", "write"}
         self.sms: dict[int, Sms] = {}
         self.traces: dict[str, Trace] = {}
+        self.mailings: dict[int, str] = {}
+        """The state of each mailing by its id."""
+        self.refused_uuids: set[str] = set()
+        """Well-formed ones that a report must not hold all the same."""
         self.reports: list[tuple[str, str]] = []
         """Every (word, uuid) that was reported, in order."""
         self.lock = threading.RLock()
 
-    def add_mailing(self, recipients: Sequence[tuple[str, str]], name: str = "Campaign") -> list[Sms]:
+    def add_mailing(
+        self, recipients: Sequence[tuple[str, str]], name: str = "Campaign", mailing_id: int = 14
+    ) -> list[Sms]:
         """Queue (number, body) pairs as an SMS mailing does."""
         with self.lock:
             added = []
+            self.mailings[mailing_id] = "sending"
             for number, body in recipients:
                 sms_id = len(self.sms) + 12138
-                row = Sms(sms_id, uuid_module.uuid4().hex, number, body, [14, name], _now())
+                row = Sms(sms_id, uuid_module.uuid4().hex, number, body, [mailing_id, name], _now())
                 self.sms[sms_id] = row
                 self.traces[row.uuid] = Trace(len(self.traces) + 1, sms_id, number)
                 added.append(row)
@@ -115,31 +122,70 @@ class FakeOdoo:
         """`/sms/status`: one bad word or uuid rejects all; unknown uuids are passed over."""
         for status in statuses:
             words_ok = re.fullmatch(r"\w+", str(status["sms_status"]))
-            if not words_ok or not all(_UUID.fullmatch(str(uuid)) for uuid in status["uuids"]):
+            uuids = [str(uuid) for uuid in status["uuids"]]
+            if not words_ok or not all(_UUID.fullmatch(uuid) for uuid in uuids) or self.refused_uuids & set(uuids):
                 raise OdooError("odoo.exceptions.UserError", "Bad parameters")
         with self.lock:
             for status in statuses:
-                for uuid in status["uuids"]:
-                    self._report_one(status["sms_status"], uuid)
+                self._report_all(status["sms_status"], status["uuids"])
         return "OK"
 
-    def _report_one(self, word: str, uuid: str) -> None:
-        self.reports.append((word, uuid))
-        trace = self.traces.get(uuid)
-        if trace is None:
-            return
-        self.sms[trace.sms_id_int].to_delete = True
+    def _report_all(self, word: str, uuids: Sequence[str]) -> None:
+        self.reports += [(word, uuid) for uuid in uuids]
+        traces = [self.traces[uuid] for uuid in uuids if uuid in self.traces]
+        for trace in traces:
+            self.sms[trace.sms_id_int].to_delete = True
         if word in _GOOD:
-            new = _GOOD[word]
-            if _RANK.get(trace.trace_status, 0) >= _RANK[new] and trace.trace_status in _RANK:
-                return
-            trace.trace_status, trace.failure_type, trace.failure_reason = new, False, False
-            if new in ("pending", "sent"):
-                trace.sent_datetime = _now()
+            self.reach(traces, _GOOD[word])
         else:
-            trace.trace_status = _BAD.get(word, "error")
-            trace.failure_type = f"sms_{word}" if word in _BAD else "unknown"
-            trace.failure_reason = False if word in _BAD else word
+            for trace in traces:
+                self.fail(trace, word)
+
+    def reach(self, traces: Sequence[Trace], status: str) -> None:
+        """Move traces forward, and look whether their mailings are done."""
+        moved = [trace for trace in traces if _RANK.get(trace.trace_status, -1) < _RANK[status]]
+        for trace in moved:
+            trace.trace_status, trace.failure_type, trace.failure_reason = status, False, False
+            if status in ("pending", "sent"):
+                trace.sent_datetime = _now()
+        self._look_at_mailings(moved, status)
+
+    def fail(self, trace: Trace, word: str) -> None:
+        """Mark a trace as a provider's word says; its mailing is not looked at."""
+        status = _BAD.get(word, "error")
+        if trace.trace_status == status:
+            return
+        trace.trace_status = status
+        trace.failure_type = f"sms_{word}" if word in _BAD else "unknown"
+        trace.failure_reason = False if word in _BAD else word
+
+    def set_error(self, sms: Sms, failure_type: str) -> None:
+        """Mark an SMS and its trace with a failure of Odoo's own; its mailing is looked at."""
+        sms.state, sms.failure_type = "error", failure_type
+        trace = self.traces.get(sms.uuid)
+        if trace is not None and trace.trace_status != "error":
+            trace.trace_status, trace.failure_type, trace.failure_reason = "error", failure_type, False
+            self._look_at_mailings([trace], "error")
+
+    def _look_at_mailings(self, moved: Sequence[Trace], status: str) -> None:
+        for mailing in {self._mailing(trace) for trace in moved}:
+            if mailing is None:
+                continue
+            of_it = (trace for trace in self.traces.values() if self._mailing(trace) == mailing)
+            if status == "process":
+                self.mailings[mailing] = "sending"
+            elif not any(trace.trace_status == "process" for trace in of_it):
+                self.mailings[mailing] = "done"
+
+    def _mailing(self, trace: Trace) -> int | None:
+        mailing = self.sms[trace.sms_id_int].mailing_id
+        return mailing[0] if isinstance(mailing, list) else None
+
+    def _sms_sms_action_set_error(self, ids: list[int], failure_type: str) -> None:
+        self._require("write")
+        for row_id in ids:
+            if row_id in self.sms:
+                self.set_error(self.sms[row_id], failure_type)
 
     def _sms_sms_search_read(
         self, domain: list[Any], fields: list[str], limit: int | None = None, order: str = "id desc"

@@ -13,9 +13,10 @@ from host_controller.settings import MessageSettings, OdooSettings
 from host_controller.store.store import Store
 from odoo_sync.client import OdooClient
 from odoo_sync.fake import FakeOdoo, make_app
+from odoo_sync.pause import Pause
 from odoo_sync.pull import Pull
 from odoo_sync.push_results import PushResults
-from odoo_sync.sync import OdooSync
+from odoo_sync.sync import OdooSync, Step
 from tests.serving import run_until_closed
 
 
@@ -55,6 +56,10 @@ class Served:
         }
 
 
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
 @pytest.fixture
 def served():
     made = Served()
@@ -72,9 +77,10 @@ def store(tmp_path):
 @pytest.fixture
 def make_sync(served, store):
     def make(opened=None) -> OdooSync:
-        client = served.client()
-        pull = Pull(client, opened or store, MessageSettings(), lambda: datetime.now(UTC), Bells())
-        return OdooSync(pull, PushResults(client, opened or store, lambda: datetime.now(UTC)))
+        client, to = served.client(), opened or store
+        pull = Pull(client, to, MessageSettings(), utc_now, Bells())
+        steps = [Step("results", PushResults(client, to, utc_now).run), Step("messages", pull.run)]
+        return OdooSync("odoo", steps, to, utc_now, lambda: Pause(0, 0))
 
     return make
 
