@@ -17,7 +17,8 @@ from odoorpc.error import RPCError
 
 from host_controller.errors import ConfigError
 from host_controller.settings import OdooSettings
-from odoo_sync.errors import OdooRejectedError, OdooSyncError, OdooUnavailableError
+from odoo_sync.errors import OdooDuplicateError, OdooRejectedError, OdooSyncError, OdooUnavailableError
+from odoo_sync.versions import Capabilities, capabilities_of
 
 T = TypeVar("T")
 # Given, so that a client can be made while Odoo is down; the calls that we make are the same on 17 to 19.
@@ -38,6 +39,17 @@ class OdooSms:
     number: str = field(repr=False)
     body: str = field(repr=False)
     state: str
+    mailing_id: int | None = None
+    """The `mailing.mailing` that it belongs to."""
+
+
+@dataclass(frozen=True)
+class SmsState:
+    """What Odoo says of a row."""
+
+    state: str
+    to_delete: bool
+    """Somebody, Odoo's own sender or a report, has settled how it went; Odoo's sender passes it over."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +72,7 @@ class OdooClient:
             raise ConfigError(
                 f"odoo.{name}.url must be like https://odoo.example.com, without a path; it is {settings.url!r}"
             )
-        self._settings = settings
+        self.settings = settings
         self._password = password
         self._odoo = odoorpc.ODOO(
             parts.hostname,
@@ -70,35 +82,50 @@ class OdooClient:
             version=_VERSION,
         )
         self._is_logged_in = False
+        self._capabilities: Capabilities | None = None
+        self._has_mailings: bool | None = None
         self._lock = threading.Lock()
 
     @property
     def database(self) -> str:
         """The database's name."""
-        return self._settings.database
+        return self.settings.database
 
     def server_version(self) -> str:
         """Ask for the server's version; needs no login."""
         answer = self._guarded(lambda: self._odoo.json("/web/webclient/version_info", {}))
         return str(answer["result"]["server_version"])
 
-    def outgoing(self, limit: int) -> list[OdooSms]:
-        """Give SMS that wait to be sent, oldest first."""
-        domain = [["state", "=", "outgoing"], ["to_delete", "=", False]]
-        rows = self._call("sms.sms", "search_read", [domain, _SMS_FIELDS], {"limit": limit, "order": "id asc"})
+    def capabilities(self) -> Capabilities:
+        """Say what this Odoo can do; asked for once. Raises OdooRejectedError for versions that we do not know."""
+        if self._capabilities is None:
+            self._capabilities = capabilities_of(self.server_version())
+        return self._capabilities
+
+    def has_mailings(self) -> bool:
+        """Tell whether SMS may belong to mailings there, which is a module of its own; asked for once."""
+        if self._has_mailings is None:
+            self._has_mailings = bool(self.call("sms.sms", "fields_get", [["mailing_id"], ["type"]], {}))
+        return self._has_mailings
+
+    def outgoing(self, limit: int, after_id: int = 0) -> list[OdooSms]:
+        """Give SMS that wait to be sent and have a higher id, oldest first."""
+        fields = [*_SMS_FIELDS, "mailing_id"] if self.has_mailings() else _SMS_FIELDS
+        domain = [["state", "=", "outgoing"], ["to_delete", "=", False], ["id", ">", after_id]]
+        rows = self.call("sms.sms", "search_read", [domain, fields], {"limit": limit, "order": "id asc"})
         return [_sms(row) for row in rows]
 
-    def states(self, ids: Sequence[int]) -> dict[int, str]:
+    def states(self, ids: Sequence[int]) -> dict[int, SmsState]:
         """Give the states of those rows that still exist, by id."""
-        rows = self._call("sms.sms", "search_read", [[["id", "in", list(ids)]], ["id", "state"]], {})
-        return {row["id"]: row["state"] for row in rows}
+        rows = self.call("sms.sms", "search_read", [[["id", "in", list(ids)]], ["id", "state", "to_delete"]], {})
+        return {row["id"]: SmsState(row["state"], row["to_delete"]) for row in rows}
 
     def write_state(self, ids: Sequence[int], state: str, failure_type: str | None) -> None:
         """Set the state of rows; rows that are gone are passed over."""
         values: dict[str, Any] = {"state": state}
         if state != "process":
             values["failure_type"] = failure_type or False
-        self._call("sms.sms", "write", [list(ids), values], {})
+        self.call("sms.sms", "write", [list(ids), values], {})
 
     def report(self, statuses: Sequence[tuple[str, Sequence[str]]]) -> None:
         """Post (word, uuids) to `/sms/status`; repeating it changes nothing."""
@@ -107,20 +134,25 @@ class OdooClient:
 
     def count_outgoing(self) -> int:
         """Give the number of SMS that wait."""
-        return int(self._call("sms.sms", "search_count", [[["state", "=", "outgoing"]]], {}))
+        return int(self.call("sms.sms", "search_count", [[["state", "=", "outgoing"]]], {}))
 
     def rights(self) -> list[Right]:
         """Ask for the rights that the pull connection needs."""
         wanted = (("sms.sms", "read"), ("sms.sms", "write"))
         return [
-            Right(model, operation, bool(self._call(model, "check_access_rights", [operation, False], {})))
+            Right(model, operation, bool(self.call(model, "check_access_rights", [operation, False], {})))
             for model, operation in wanted
         ]
 
-    def _call(self, model: str, method: str, arguments: list[Any], options: dict[str, Any]) -> Any:
+    def call(self, model: str, method: str, arguments: list[Any], options: dict[str, Any]) -> Any:
+        """Call a public method of a model; logs in first where needed. Raises OdooSyncError.
+
+        Callers write model and method as literals: a test holds the list of all calls against recorded ones.
+        """
+
         def call() -> Any:
             if not self._is_logged_in:
-                self._odoo.login(self._settings.database, self._settings.user, self._password)
+                self._odoo.login(self.settings.database, self.settings.user, self._password)
                 self._is_logged_in = True
             return self._odoo.execute_kw(model, method, arguments, options)
 
@@ -133,7 +165,7 @@ class OdooClient:
             if error.code != http.client.NOT_FOUND:
                 raise
             # A server of several databases finds its own only by a session cookie.
-            self._odoo.http(f"/web?db={self._settings.database}")
+            self._odoo.http(f"/web?db={self.settings.database}")
             self._odoo.json("/sms/status", params)
 
     def _guarded(self, call: Callable[[], T]) -> T:
@@ -146,7 +178,7 @@ class OdooClient:
             except (OSError, ValueError, http.client.HTTPException, KeyError) as error:
                 words = f"HTTP {error.code}" if isinstance(error, HTTPError) else type(error).__name__
                 raise OdooUnavailableError(
-                    f"Odoo at {self._settings.url} does not answer as it should ({words})"
+                    f"Odoo at {self.settings.url} does not answer as it should ({words})"
                 ) from error
 
 
@@ -164,8 +196,12 @@ def _translated(error: OdooRpcError) -> OdooSyncError:
         return OdooRejectedError("Odoo does not accept the login any more; check the user and its API key")
     if name == "odoo.exceptions.AccessError":
         return OdooRejectedError(f"the Odoo user lacks a right: {words}")
+    if name == "odoo.exceptions.ValidationError" and "must be unique" in words:
+        return OdooDuplicateError("there is such a record in Odoo already")
     return OdooRejectedError(f"Odoo refused a call: {name}: {words}")
 
 
 def _sms(row: dict[str, Any]) -> OdooSms:
-    return OdooSms(row["id"], row["uuid"], row["number"] or "", row["body"] or "", row["state"])
+    mailing = row.get("mailing_id")
+    number, body = row["number"] or "", row["body"] or ""
+    return OdooSms(row["id"], row["uuid"], number, body, row["state"], mailing[0] if mailing else None)

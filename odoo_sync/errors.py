@@ -3,6 +3,8 @@
 OdooSyncError
 OdooUnavailableError   down, slow, restarting, or losing a race: try again, after re-reading
 OdooRejectedError      wrong login, a missing right, a wrong call: a person must act; trying again helps nothing
+  OdooDuplicateError   a unique key is taken: somebody was first
+OdooElsewhereError     another smsrack has this database; it goes on by itself once that one is silent
 """
 
 from __future__ import annotations
@@ -26,3 +28,15 @@ class OdooRejectedError(OdooSyncError):
     """Odoo answered, and refused."""
 
     code = "odoo_rejected"
+
+
+class OdooDuplicateError(OdooRejectedError):
+    """There is a record with this unique key already."""
+
+    code = "odoo_duplicate"
+
+
+class OdooElsewhereError(OdooSyncError):
+    """Another smsrack takes this database's SMS over; this one waits until that one is silent."""
+
+    code = "odoo_elsewhere"

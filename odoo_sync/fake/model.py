@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import re
 import threading
 import uuid as uuid_module
@@ -21,6 +22,7 @@ _BAD = {
 }
 # A report that is older than what is known is passed over; a failure is not, and a success heals it.
 _RANK = {"outgoing": 0, "process": 1, "pending": 2, "sent": 3}
+_OPERATORS = {"=": operator.eq, "!=": operator.ne, ">": operator.gt, ">=": operator.ge}
 _UUID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -68,8 +70,11 @@ class FakeOdoo:
     def __init__(self, database: str = "odoo", login: str = "smsrack", password: str = "secret") -> None:  # noqa: S107
         self.database, self.login, self.password = database, login, password
         self.uid = 9
-        self.granted = {"read", "write"}
+        self.granted = {"read", "write", "create"}
+        self.has_mailings = True
+        """Whether its module for SMS mailings is installed."""
         self.sms: dict[int, Sms] = {}
+        self._uuids: set[str] = set()
         self.traces: dict[str, Trace] = {}
         self.reports: list[tuple[str, str]] = []
         """Every (word, uuid) that was reported, in order."""
@@ -80,12 +85,21 @@ class FakeOdoo:
         with self.lock:
             added = []
             for number, body in recipients:
-                sms_id = len(self.sms) + 12138
-                row = Sms(sms_id, uuid_module.uuid4().hex, number, body, [14, name], _now())
-                self.sms[sms_id] = row
-                self.traces[row.uuid] = Trace(len(self.traces) + 1, sms_id, number)
+                row = self._add(Sms(self._next_id(), uuid_module.uuid4().hex, number, body, [14, name], _now()))
+                self.traces[row.uuid] = Trace(len(self.traces) + 1, row.id, number)
                 added.append(row)
             return added
+
+    def _next_id(self) -> int:
+        return len(self.sms) + 12138
+
+    def _add(self, row: Sms) -> Sms:
+        if row.uuid in self._uuids:
+            words = "The operation cannot be completed: UUID must be unique"
+            raise OdooError("odoo.exceptions.ValidationError", words)
+        self.sms[row.id] = row
+        self._uuids.add(row.uuid)
+        return row
 
     def check_login(self, database: str, login: str, password: str) -> int | bool:
         """`common.login`: the user's id, or False."""
@@ -146,7 +160,7 @@ class FakeOdoo:
     ) -> list[dict[str, Any]]:
         self._require("read")
         found = [row for row in self.sms.values() if _matches(asdict(row), domain)]
-        found.sort(key=lambda row: row.id, reverse=order.endswith("desc"))
+        found.sort(key=lambda row: getattr(row, order.split()[0]), reverse=order.endswith("desc"))
         return [_read(asdict(row), fields) for row in found[:limit]]
 
     def _sms_sms_search_count(self, domain: list[Any]) -> int:
@@ -161,6 +175,21 @@ class FakeOdoo:
             for name, value in values.items() if row_id in self.sms else ():
                 setattr(self.sms[row_id], name, value)
         return True
+
+    def _sms_sms_create(self, values: dict[str, Any] | list[dict[str, Any]]) -> int | list[int]:
+        self._require("create")
+        if isinstance(values, list):
+            return [self._create(each).id for each in values]
+        return self._create(values).id
+
+    def _create(self, values: dict[str, Any]) -> Sms:
+        defaults = {"uuid": uuid_module.uuid4().hex, "number": "", "body": "", "mailing_id": False}
+        return self._add(Sms(**{"id": self._next_id(), "create_date": _now(), **defaults, **values}))
+
+    def _sms_sms_fields_get(self, names: list[str], attributes: list[str]) -> dict[str, Any]:
+        self._require("read")
+        types = {"mailing_id": "many2one"} if self.has_mailings else {}
+        return {name: {key: types[name] for key in attributes if key == "type"} for name in names if name in types}
 
     def _sms_sms_check_access_rights(self, operation: str, raise_exception: bool = True) -> bool:
         if operation in self.granted:
@@ -186,13 +215,15 @@ def _read(row: dict[str, Any], fields: Sequence[str]) -> dict[str, Any]:
 
 
 def _matches(row: dict[str, Any], domain: Sequence[Any]) -> bool:
-    def leaf(name: str, operator: str, value: Any) -> bool:
+    def leaf(name: str, comparison: str, value: Any) -> bool:
         if name not in row:
             raise OdooError("builtins.ValueError", f"Invalid field {name!r} in leaf")
         found = row[name][0] if isinstance(row[name], list) else row[name]
-        if operator == "in":
+        if comparison == "in":
             return found in value
-        return bool(found == value) if operator == "=" else bool(found != value)
+        if comparison == "=like":
+            return str(found).startswith(value.removesuffix("%"))
+        return bool(_OPERATORS[comparison](found, value))
 
     return all(leaf(*condition) for condition in domain)
 

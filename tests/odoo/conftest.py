@@ -52,6 +52,7 @@ class Served:
         return {
             row.body: (row.state, self.odoo.traces[row.uuid].trace_status, row.failure_type)
             for row in self.odoo.sms.values()
+            if row.uuid in self.odoo.traces
         }
 
 
@@ -71,8 +72,8 @@ def store(tmp_path):
 
 @pytest.fixture
 def make_sync(served, store):
-    def make(opened=None) -> OdooSync:
-        client = served.client()
+    def make(opened=None, **changes) -> OdooSync:
+        client = served.client(**changes)
         pull = Pull(client, opened or store, MessageSettings(), lambda: datetime.now(UTC), Bells())
         return OdooSync(pull, PushResults(client, opened or store, lambda: datetime.now(UTC)))
 
