@@ -6,9 +6,9 @@ What comes from a mailing is marketing and a batch of its own; the rest is of th
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from host_controller.consent.refused import Refused
@@ -19,6 +19,7 @@ from host_controller.rules.classes import MessageClass
 from host_controller.settings import MessageSettings
 from host_controller.store.models import OdooSmsRecord
 from host_controller.store.store import Store
+from odoo_sync.adopt import adopt
 from odoo_sync.claims import BATCH, Claims
 from odoo_sync.client import OdooClient, OdooSms
 from odoo_sync.lease import Lease
@@ -48,7 +49,11 @@ class Pull:
     def run(self) -> int:
         """Take over what waits; give how many messages were queued. Raises OdooSyncError."""
         self._client.capabilities()  # of an Odoo that we do not know nothing is taken
+        self._lease.hold()
         queued = self._queue_held()
+        adopt_h = self._client.settings.adopt_errors_h
+        if adopt_h is not None:
+            adopt(self._client, self._clock() - timedelta(hours=adopt_h))
         last_id = 0
         while True:
             self._lease.hold()
@@ -66,6 +71,9 @@ class Pull:
         uuids = [row.uuid for row in rows]
         query = select(OdooSmsRecord.uuid).where(OdooSmsRecord.database == database, OdooSmsRecord.uuid.in_(uuids))
         known = set(session.scalars(query))
+        # Somebody lets a message wait in Odoo again that is settled here: it is not sent twice, but put right there.
+        again = update(OdooSmsRecord).where(OdooSmsRecord.database == database, OdooSmsRecord.uuid.in_(known))
+        session.execute(again.values(agreed_at=None))
         for row in rows:
             if row.uuid in known:
                 continue

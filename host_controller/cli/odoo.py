@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import json
 import threading
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import click
 import waitress
+from rich.table import Table
 
+from host_controller.cli.api_options import api_command, console, show_json
 from host_controller.cli.signals import stop_signals
+from host_controller.client import ApiClient
 from host_controller.errors import ConfigError
 from host_controller.settings import load_settings
-from host_controller.wiring import make_odoo_client
+from host_controller.wiring import make_odoo_client, utc_now
+from odoo_sync.adopt import adopt, count_stuck
 from odoo_sync.errors import OdooSyncError
 from odoo_sync.fake import FakeOdoo, make_app
+from odoo_sync.verdicts import REASONS
 
 _FAKE_NUMBER = "+4207771230{:02d}"
 
@@ -51,6 +58,47 @@ def check(name: str, config: Path, as_json: bool) -> None:
         for finding in findings:
             click.echo(f"{'PASS' if finding['ok'] else 'FAIL'}  {finding['check']}: {finding['words']}")
     click.get_current_context().exit(0 if ok else 1)
+
+
+@odoo.command("adopt")
+@click.argument("name")
+@click.option("--config", type=click.Path(path_type=Path), required=True, help="The daemon's settings file.")
+@click.option("--hours", type=click.FloatRange(0, min_open=True), default=24.0, show_default=True, help="How far back.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def adopt_stuck(name: str, config: Path, hours: float, yes: bool) -> None:
+    """Let SMS go from here that Odoo could not hand to a provider of its own (server, account or credit error)."""
+    client = make_odoo_client(name, load_settings(config))
+    since = utc_now() - timedelta(hours=hours)
+    stuck = count_stuck(client, since)
+    click.echo(f"{stuck} SMS of the last {hours:g} hours are in error in {client.database} for want of a provider")
+    if not stuck:
+        return
+    if not yes:
+        click.confirm("Let them go from here? What a slow provider sent all the same would be sent twice", abort=True)
+    click.echo(f"{adopt(client, since)} SMS wait again; the next round takes them over")
+
+
+@odoo.command("reconcile")
+@click.argument("name")
+@click.option("--everything", is_flag=True, help="Also what was seen to agree before.")
+@api_command
+def reconcile(api: ApiClient, as_json: bool, name: str, everything: bool) -> None:
+    """Compare how messages ended with what the Odoo called NAME shows; repair what may be, list the rest."""
+    answer = api.call("POST", f"/odoo/{quote(name, safe='')}/reconcile", {"everything": everything})
+    if as_json:
+        show_json(answer)
+        return
+    click.echo(f"{answer['checked']} compared, {answer['agreed']} agree, {answer['repaired']} repaired there")
+    if not answer["sees_traces"]:
+        click.echo("mailing traces were not compared: the user may not read mailing.trace, or there are none")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("uuid", "message", "here", "sms.sms", "trace", "left as it is, because"):
+        table.add_column(column)
+    for row in answer["listed"]:
+        cells = (row["message_id"], row["state"], row["odoo_state"], row["trace_status"], REASONS[row["reason"]])
+        table.add_row(row["uuid"], *("" if cell is None else str(cell) for cell in cells))
+    if answer["listed"]:
+        console().print(table)
 
 
 @odoo.command()

@@ -22,7 +22,7 @@ _BAD = {
 }
 # A report that is older than what is known is passed over; a failure is not, and a success heals it.
 _RANK = {"outgoing": 0, "process": 1, "pending": 2, "sent": 3}
-_OPERATORS = {"=": operator.eq, "!=": operator.ne, ">": operator.gt, ">=": operator.ge}
+_OPERATORS = {"=": operator.eq, "!=": operator.ne, ">": operator.gt, ">=": operator.ge, "<": operator.lt}
 _UUID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -47,6 +47,7 @@ class Sms:
     state: str = "outgoing"
     failure_type: str | bool = False
     to_delete: bool = False
+    write_date: str = ""
     partner_id: list[Any] | bool = False
     mail_message_id: list[Any] | bool = False
 
@@ -73,6 +74,8 @@ class FakeOdoo:
         self.granted = {"read", "write", "create"}
         self.has_mailings = True
         """Whether its module for SMS mailings is installed."""
+        self.sees_traces = True
+        """Whether the user may read `mailing.trace`."""
         self.sms: dict[int, Sms] = {}
         self._uuids: set[str] = set()
         self.traces: dict[str, Trace] = {}
@@ -97,6 +100,7 @@ class FakeOdoo:
         if row.uuid in self._uuids:
             words = "The operation cannot be completed: UUID must be unique"
             raise OdooError("odoo.exceptions.ValidationError", words)
+        row.write_date = row.create_date
         self.sms[row.id] = row
         self._uuids.add(row.uuid)
         return row
@@ -142,7 +146,8 @@ class FakeOdoo:
         trace = self.traces.get(uuid)
         if trace is None:
             return
-        self.sms[trace.sms_id_int].to_delete = True
+        if trace.sms_id_int in self.sms:
+            self.sms[trace.sms_id_int].to_delete = True
         if word in _GOOD:
             new = _GOOD[word]
             if _RANK.get(trace.trace_status, 0) >= _RANK[new] and trace.trace_status in _RANK:
@@ -172,7 +177,7 @@ class FakeOdoo:
         if values.get("state", "outgoing") not in _STATES:
             raise OdooError("builtins.ValueError", f"Wrong value for sms.sms.state: {values['state']!r}")
         for row_id in ids:
-            for name, value in values.items() if row_id in self.sms else ():
+            for name, value in {**values, "write_date": _now()}.items() if row_id in self.sms else ():
                 setattr(self.sms[row_id], name, value)
         return True
 
@@ -197,6 +202,9 @@ class FakeOdoo:
         if raise_exception:
             self._require(operation)
         return False
+
+    def _mailing_trace_check_access_rights(self, operation: str, raise_exception: bool = True) -> bool:
+        return self.sees_traces and operation == "read"
 
     def _mailing_trace_search_read(self, domain: list[Any], fields: list[str]) -> list[dict[str, Any]]:
         return [_read(asdict(row), fields) for row in self.traces.values() if _matches(asdict(row), domain)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from datetime import UTC, datetime
-from itertools import product
 
 import pytest
 from sqlalchemy import select
