@@ -138,10 +138,9 @@ class OdooClient:
 
     def rights(self) -> list[Right]:
         """Ask for the rights that the pull connection needs."""
-        wanted = (("sms.sms", "read"), ("sms.sms", "write"))
         return [
-            Right(model, operation, bool(self.call(model, "check_access_rights", [operation, False], {})))
-            for model, operation in wanted
+            Right("sms.sms", operation, bool(self.call("sms.sms", "check_access_rights", [operation, False], {})))
+            for operation in ("read", "write", "create")
         ]
 
     def call(self, model: str, method: str, arguments: list[Any], options: dict[str, Any]) -> Any:

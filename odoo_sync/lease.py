@@ -39,6 +39,8 @@ class _Row:
     id: int
     generation: int
     beat: str
+    is_free: bool
+    """Somebody has marked it for Odoo's vacuum; until that takes it, its uuid cannot be used again."""
 
 
 class Lease:
@@ -66,12 +68,12 @@ class Lease:
         with self._store.reading() as session:
             ours = session.get(OdooLeaseRecord, self._client.name)
         is_ours = top is not None and ours is not None and top.beat in (ours.beat, ours.next_beat)
-        if top is not None and not is_ours:
+        if top is not None and not is_ours and not top.is_free:
             self._chain = None
             self._wait_for(top.beat, now_s)
         chain = ours.chain if is_ours and ours is not None else secrets.token_hex(8)
         beat = self._write_down(chain, top)
-        if is_ours and self._chain is not None and top is not None:
+        if is_ours and self._chain is not None and top is not None and not top.is_free:
             self._client.call("sms.sms", "write", [[top.id], {"body": _WORDS + beat}], {})
         else:
             self._create(top, beat)
@@ -88,13 +90,14 @@ class Lease:
         return self._may_create
 
     def _top(self) -> _Row | None:
-        domain = [["uuid", "=like", f"{PREFIX}%"], ["to_delete", "=", False]]
+        domain, fields = [["uuid", "=like", f"{PREFIX}%"]], ["id", "uuid", "body", "to_delete"]
         options = {"limit": 1, "order": "uuid desc"}
-        rows = self._client.call("sms.sms", "search_read", [domain, ["id", "uuid", "body"]], options)
+        rows = self._client.call("sms.sms", "search_read", [domain, fields], options)
         if not rows:
             return None
         row = rows[0]
-        return _Row(row["id"], int(row["uuid"][len(PREFIX) :], 16), str(row["body"]).removeprefix(_WORDS))
+        generation, beat = int(row["uuid"][len(PREFIX) :], 16), str(row["body"]).removeprefix(_WORDS)
+        return _Row(row["id"], generation, beat, row["to_delete"])
 
     def _wait_for(self, beat: str, now_s: float) -> None:
         """Return once the holder has been silent for long enough. Raises OdooElsewhereError."""

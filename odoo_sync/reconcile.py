@@ -82,7 +82,10 @@ class Reconcile:
         self._client, self._store, self._clock = client, store, clock
 
     def run(self, *, everything: bool = False) -> Reconciled:
-        """Compare what has not yet been seen to agree, or everything. Raises OdooSyncError; what is done stays done."""
+        """Compare what has settled and not yet been seen to agree, or everything at once.
+
+        Raises OdooSyncError; what is done by then stays done, and doing it again changes nothing.
+        """
         result = Reconciled(sees_traces=self._may_read_traces())
         for page in self._pages(everything):
             self._compare(page, result)
@@ -118,12 +121,14 @@ class Reconcile:
                 )
                 .outerjoin(MessageRecord, row.message_id == MessageRecord.id)
                 .where(row.database == self._client.name, row.id > last_id, row.reported.is_not(None))
-                .where(or_(row.reported_at.is_(None), row.reported_at <= settled))
                 .order_by(row.id)
                 .limit(_BATCH)
             )
             if not everything:
-                query = query.where(or_(row.agreed_at.is_(None), row.agreed_at < row.reported_at))
+                query = query.where(
+                    or_(row.reported_at.is_(None), row.reported_at <= settled),
+                    or_(row.agreed_at.is_(None), row.agreed_at < row.reported_at),
+                )
             with self._store.reading() as session:
                 page = [_Ours(*found) for found in session.execute(query)]
             if not page:

@@ -77,7 +77,7 @@ class FakeOdoo:
         self.sees_traces = True
         """Whether the user may read `mailing.trace`."""
         self.sms: dict[int, Sms] = {}
-        self._uuids: set[str] = set()
+        self._ids: dict[str, int] = {}
         self.traces: dict[str, Trace] = {}
         self.reports: list[tuple[str, str]] = []
         """Every (word, uuid) that was reported, in order."""
@@ -93,16 +93,40 @@ class FakeOdoo:
                 added.append(row)
             return added
 
+    def add_campaign(
+        self, recipients: Sequence[tuple[str, str]], *, bad: Sequence[str] = (), blacklisted: Sequence[str] = ()
+    ) -> list[Sms]:
+        """Queue a mailing as Odoo 18 does: what cannot or must not be sent is cancelled from the start."""
+        with self.lock:
+            seen: set[str] = set()
+            rows = self.add_mailing(recipients)
+            for row in rows:
+                reason = (
+                    "sms_number_format"
+                    if row.number in bad
+                    else "sms_blacklist"
+                    if row.number in blacklisted
+                    else "sms_duplicate"
+                    if row.number in seen
+                    else ""
+                )
+                seen.add(row.number)
+                if reason:
+                    row.state, row.failure_type = "canceled", reason
+                    trace = self.traces[row.uuid]
+                    trace.trace_status, trace.failure_type = "cancel", reason
+            return rows
+
     def _next_id(self) -> int:
         return len(self.sms) + 12138
 
     def _add(self, row: Sms) -> Sms:
-        if row.uuid in self._uuids:
+        if row.uuid in self._ids:
             words = "The operation cannot be completed: UUID must be unique"
             raise OdooError("odoo.exceptions.ValidationError", words)
         row.write_date = row.create_date
         self.sms[row.id] = row
-        self._uuids.add(row.uuid)
+        self._ids[row.uuid] = row.id
         return row
 
     def check_login(self, database: str, login: str, password: str) -> int | bool:
@@ -143,11 +167,11 @@ class FakeOdoo:
 
     def _report_one(self, word: str, uuid: str) -> None:
         self.reports.append((word, uuid))
-        trace = self.traces.get(uuid)
+        trace, row = self.traces.get(uuid), self.sms.get(self._ids.get(uuid, 0))
+        if row is not None:
+            row.to_delete = True
         if trace is None:
             return
-        if trace.sms_id_int in self.sms:
-            self.sms[trace.sms_id_int].to_delete = True
         if word in _GOOD:
             new = _GOOD[word]
             if _RANK.get(trace.trace_status, 0) >= _RANK[new] and trace.trace_status in _RANK:

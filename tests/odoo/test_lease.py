@@ -124,9 +124,19 @@ def test_a_lease_whose_row_somebody_deleted_is_taken_anew(served, make_host):
     host = make_host("a")
     before = host.lease.hold()
     served.odoo.sms.clear()
-    served.odoo._uuids.clear()
+    served.odoo._ids.clear()
     host.now_s += RENEW_AFTER_S
     assert host.lease.hold() != before
+
+
+def test_a_lease_that_somebody_freed_is_taken_at_once(served, make_host):
+    first, second = make_host("a"), make_host("b")
+    first.lease.hold()
+    next(iter(served.odoo.sms.values())).to_delete = True
+    second.lease.hold()
+    first.now_s += RENEW_AFTER_S
+    with pytest.raises(OdooElsewhereError):
+        first.lease.hold()
 
 
 def test_without_the_right_to_create_it_is_said_once(served, make_host, caplog):

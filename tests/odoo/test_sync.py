@@ -302,7 +302,7 @@ def test_a_password_that_was_changed_meanwhile(served):
 def test_missing_rights_are_named(served):
     served.odoo.granted.discard("write")
     client = served.client()
-    assert [(r.operation, r.granted) for r in client.rights()] == [("read", True), ("write", False)]
+    assert [(r.operation, r.granted) for r in client.rights()] == [("read", True), ("write", False), ("create", True)]
     with pytest.raises(OdooRejectedError, match="lacks a right"):
         client.write_state([1], "process", None)
 
