@@ -136,6 +136,13 @@ class OdooClient:
         """Give the number of SMS that wait."""
         return int(self.call("sms.sms", "search_count", [[["state", "=", "outgoing"]]], {}))
 
+    def own_sender_is_on(self) -> bool | None:
+        """Tell whether Odoo's own SMS cron is on; None where the user may not see that."""
+        if not self.call("ir.cron", "check_access_rights", ["read", False], {}):
+            return None
+        domain = [["model_id.model", "=", "sms.sms"], ["active", "=", True]]
+        return bool(self.call("ir.cron", "search_count", [domain], {}))
+
     def rights(self) -> list[Right]:
         """Ask for the rights that the pull connection needs."""
         return [

@@ -42,6 +42,7 @@ def check(name: str, config: Path, as_json: bool) -> None:
     findings: list[dict[str, Any]] = []
     try:
         findings.append({"check": "server", "ok": True, "words": f"Odoo {client.server_version()}"})
+        client.capabilities()
         rights = client.rights()
         findings.append({"check": "login", "ok": True, "words": f"into {client.database}"})
         for right in rights:
@@ -49,6 +50,7 @@ def check(name: str, config: Path, as_json: bool) -> None:
             findings.append({"check": f"{right.operation} {right.model}", "ok": right.granted, "words": words})
         if all(right.granted for right in rights):
             findings.append({"check": "queue", "ok": True, "words": f"{client.count_outgoing()} SMS wait"})
+        findings.append({"check": "Odoo's own sender", **_own_sender(client.own_sender_is_on())})
     except OdooSyncError as error:
         findings.append({"check": "login" if findings else "server", "ok": False, "words": str(error)})
     ok = all(finding["ok"] for finding in findings)
@@ -58,6 +60,12 @@ def check(name: str, config: Path, as_json: bool) -> None:
         for finding in findings:
             click.echo(f"{'PASS' if finding['ok'] else 'FAIL'}  {finding['check']}: {finding['words']}")
     click.get_current_context().exit(0 if ok else 1)
+
+
+def _own_sender(is_on: bool | None) -> dict[str, Any]:
+    if is_on is None:
+        return {"ok": True, "words": "cannot be seen by this user; see that its SMS cron is off"}
+    return {"ok": not is_on, "words": "its SMS cron is on; switch it off, or both send" if is_on else "off"}
 
 
 @odoo.command("adopt")

@@ -74,6 +74,8 @@ class FakeOdoo:
         self.granted = {"read", "write", "create"}
         self.has_mailings = True
         """Whether its module for SMS mailings is installed."""
+        self.is_admin, self.cron_is_on = False, False
+        """Whether the user may see Odoo's scheduled actions, and whether its own SMS sender is on."""
         self.sees_traces = True
         """Whether the user may read `mailing.trace`."""
         self.sms: dict[int, Sms] = {}
@@ -226,6 +228,12 @@ class FakeOdoo:
         if raise_exception:
             self._require(operation)
         return False
+
+    def _ir_cron_check_access_rights(self, operation: str, raise_exception: bool = True) -> bool:
+        return self.is_admin
+
+    def _ir_cron_search_count(self, domain: list[Any]) -> int:
+        return int(self.cron_is_on)
 
     def _mailing_trace_check_access_rights(self, operation: str, raise_exception: bool = True) -> bool:
         return self.sees_traces and operation == "read"

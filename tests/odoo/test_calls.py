@@ -82,6 +82,16 @@ def traces(client):
     assert isinstance(client.call("mailing.trace", "search_read", [wanted, ["sms_id_int", "trace_status"]], {}), list)
 
 
+def may_see_crons(client):
+    assert client.call("ir.cron", "check_access_rights", ["read", False], {}) in (True, False)
+
+
+def own_sender(client):
+    if not client.call("ir.cron", "check_access_rights", ["read", False], {}):
+        pytest.skip("the user may not read ir.cron")
+    assert client.own_sender_is_on() in (True, False)
+
+
 def choose_a_database(client):
     assert client._odoo.http(f"/web?db={client.database}").read()
 
@@ -90,6 +100,8 @@ SEEN_LIVE = {
     ("sms.sms", "check_access_rights"): may_create,
     ("mailing.trace", "check_access_rights"): may_read_traces,
     ("mailing.trace", "search_read"): traces,
+    ("ir.cron", "check_access_rights"): may_see_crons,
+    ("ir.cron", "search_count"): own_sender,
     ("HTTP", "/web"): choose_a_database,
 }
 
