@@ -17,7 +17,7 @@ from host_controller.store.store import Store
 from odoo_sync.claims import DOUBTED, TAKEN
 from odoo_sync.client import OdooClient
 from odoo_sync.mapping import CLAIM_STATE, Report, report_of, report_of_refusal
-from odoo_sync.verdicts import CLAIM_IN_DOUBT, CLAIMED_ELSEWHERE, Verdict, judge
+from odoo_sync.verdicts import CLAIM_IN_DOUBT, CLAIMED_ELSEWHERE, MOVING, Verdict, judge
 
 _log = logging.getLogger(__name__)
 _BATCH = 500
@@ -197,7 +197,7 @@ class Reconcile:
             )
 
     def _forgotten(self) -> Iterator[Disagreement]:
-        """Give what is claimed in Odoo, and not by a message that still moves or has ended here."""
+        """Give what is claimed in Odoo, and unknown here."""
         before, last_id = (self._clock() - _FORGOTTEN).strftime("%Y-%m-%d %H:%M:%S"), 0
         while True:
             domain = [["state", "=", CLAIM_STATE], ["write_date", "<", before], ["id", ">", last_id]]
@@ -213,11 +213,7 @@ class Reconcile:
 
     def _known(self, uuids: Sequence[str]) -> set[str]:
         row = OdooSmsRecord
-        query = select(row.uuid).where(
-            row.database == self._client.name,
-            row.uuid.in_(uuids),
-            or_(row.refusal.is_(None), row.refusal != TAKEN),
-        )
+        query = select(row.uuid).where(row.database == self._client.name, row.uuid.in_(uuids))
         with self._store.reading() as session:
             return set(session.scalars(query))
 
@@ -225,5 +221,6 @@ class Reconcile:
 def _verdict(ours: _Ours, theirs: _Theirs) -> Verdict:
     if ours.report is not None:
         return judge(ours.report, theirs.state, theirs.trace)
-    is_open = ours.refusal == DOUBTED and theirs.state == CLAIM_STATE
-    return Verdict(reason=CLAIM_IN_DOUBT) if is_open else Verdict()
+    if theirs.state not in MOVING or theirs.trace not in (None, *MOVING):
+        return Verdict()
+    return Verdict(reason=CLAIM_IN_DOUBT if ours.refusal == DOUBTED else CLAIMED_ELSEWHERE)

@@ -15,11 +15,12 @@ CLAIM_IN_DOUBT = "claim_in_doubt"
 REASONS = {
     SENT_IN_ODOO: "Odoo shows it as sent, and here it surely or perhaps did not leave",
     CANCELLED_IN_ODOO: "it was sent, and then cancelled in Odoo",
-    CLAIMED_ELSEWHERE: "it is in process there since more than an hour, and nothing here will end it",
+    CLAIMED_ELSEWHERE: "it waits or is in process there, and nothing here will end it",
     CLAIM_IN_DOUBT: "another smsrack had the lease while a claim was open: one of the two may have sent it, or none",
 }
-_MOVING_STATES, _SENT_STATES = ("outgoing", "process"), ("pending", "sent")
-_MOVING_TRACES, _SENT_TRACES = ("outgoing", "process"), ("pending", "sent", "open", "reply")
+MOVING = ("outgoing", "process")
+"""Of `sms.sms` and of a trace: not ended."""
+_SENT_STATES, _SENT_TRACES = ("pending", "sent"), ("pending", "sent", "open", "reply")
 _FAILED_TRACES = ("error", "bounce")
 
 
@@ -47,10 +48,10 @@ def judge(report: Report, state: str | None, trace: str | None) -> Verdict:
             return Verdict(reason=CANCELLED_IN_ODOO)
         return Verdict(
             # Never where it was opened: `sent` would put the trace back.
-            post=trace in (*_MOVING_TRACES, *_FAILED_TRACES) or (trace is None and state in _MOVING_STATES),
-            write=state in (*_MOVING_STATES, "error"),
+            post=trace in (*MOVING, *_FAILED_TRACES) or (trace is None and state in MOVING),
+            write=state in (*MOVING, "error"),
         )
     if state in _SENT_STATES or trace in _SENT_TRACES:
         return Verdict(reason=SENT_IN_ODOO)
-    is_moving = state in _MOVING_STATES
-    return Verdict(post=trace in _MOVING_TRACES or (trace is None and is_moving), write=is_moving)
+    is_moving = state in MOVING
+    return Verdict(post=trace in MOVING or (trace is None and is_moving), write=is_moving)

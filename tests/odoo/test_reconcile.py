@@ -10,6 +10,7 @@ from sqlalchemy import select, update
 from host_controller.messaging.transitions import change_state
 from host_controller.rules.states import MessageState
 from host_controller.store.models import MessageRecord, OdooSmsRecord
+from odoo_sync.claims import TAKEN
 from odoo_sync.errors import OdooUnavailableError
 from odoo_sync.mapping import SENT, report_of, report_of_refusal
 from odoo_sync.reconcile import Reconcile
@@ -190,6 +191,15 @@ def test_a_claim_in_doubt_is_listed_while_it_is_open(compared):
     assert compared.run()[3] == [CLAIM_IN_DOUBT]
     compared.set("good", "pending", "pending")
     assert compared.run()[3] == []
+
+
+def test_what_was_left_to_another_that_never_ended_it_is_listed(compared):
+    compared.store.write(
+        lambda session: session.execute(update(OdooSmsRecord).values(refusal=TAKEN, reported=TAKEN, message_id=None))
+    )
+    compared.set("good", "process", "process")
+    compared.set("bad", "process", "sent")  # as Odoo's own provider leaves it
+    assert compared.run()[3] == [CLAIMED_ELSEWHERE]
 
 
 @pytest.mark.parametrize("position", range(9))
