@@ -12,6 +12,7 @@ import json
 import os
 import tempfile
 import threading
+import time
 import uuid
 from collections import Counter
 from collections.abc import Callable
@@ -40,7 +41,7 @@ _NUMBER = "+4207772{:05d}"
 class Provider:
     """What stands at `sms.endpoint`: takes everything, or (`is_stub`) answers that it knows of nothing."""
 
-    def __init__(self, *, is_stub: bool) -> None:
+    def __init__(self, *, is_stub: bool, answers_after_s: float = 0.0) -> None:
         self.taken: list[str] = []
         provider = self
 
@@ -51,6 +52,7 @@ class Provider:
                 result = [] if is_stub else [{"uuid": each, "state": "success", "credit": 1.0} for each in uuids]
                 if not is_stub:
                     provider.taken += uuids
+                time.sleep(answers_after_s)
                 answer = json.dumps({"jsonrpc": "2.0", "id": body["id"], "result": result}).encode()
                 self.send_response(200)
                 self.send_header("Content-Type", "application/json")
@@ -99,8 +101,9 @@ class RealPeer:
         self.password = os.environ.get("SMSRACK_TEST_ODOO_PASSWORD", "admin")
         self._client = OdooClient(self.settings, self.password)
         endpoint = f"http://127.0.0.1:{provider.server.server_port}"
+        before = self._call("ir.config_parameter", "get_param", "sms.endpoint")
         self._call("ir.config_parameter", "set_param", "sms.endpoint", endpoint)
-        stack.callback(self._call, "ir.config_parameter", "set_param", "sms.endpoint", False)
+        stack.callback(self._call, "ir.config_parameter", "set_param", "sms.endpoint", before)
         domain = [["model_id.model", "=", "sms.sms"], ["active", "in", [True, False]]]
         self._crons = self._call("ir.cron", "search", domain)
         rows = self._call("sms.sms", "search", [["uuid", "=like", f"{PREFIX}%"]])
@@ -145,9 +148,9 @@ class Host:
             return [str(ref).rsplit("/", 1)[1] for ref in session.scalars(select(MessageRecord.ref))]
 
 
-def race(hosts: int, messages: int, runs: int, *, cron: bool, is_stub: bool) -> dict[str, int]:
+def race(hosts: int, messages: int, runs: int, *, cron: bool, is_stub: bool, answers_after_s: float) -> dict[str, int]:
     """Give how many messages there were, by whom they were taken, and how many twice."""
-    provider = Provider(is_stub=is_stub)
+    provider = Provider(is_stub=is_stub, answers_after_s=answers_after_s)
     with ExitStack() as stack:
         is_real = "SMSRACK_TEST_ODOO_URL" in os.environ
         peer = RealPeer(stack, provider) if is_real else FakePeer(stack)
@@ -189,15 +192,17 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=10)
     options = parser.parse_args()
     kinds = (
-        ("two smsracks, Odoo's cron off", 2, False, True),
-        ("five smsracks, Odoo's cron off", 5, False, True),
-        ("one smsrack, Odoo's cron on, sms.endpoint a stub", 1, True, True),
-        ("one smsrack, Odoo's cron on, a real provider", 1, True, False),
+        ("two smsracks, Odoo's cron off", 2, False, True, 0.0),
+        ("five smsracks, Odoo's cron off", 5, False, True, 0.0),
+        ("one smsrack, Odoo's cron on, sms.endpoint a stub", 1, True, True, 0.0),
+        ("one smsrack, Odoo's cron on, a provider that answers at once", 1, True, False, 0.0),
+        ("one smsrack, Odoo's cron on, a provider that answers after a second", 1, True, False, 1.0),
     )
-    for words, hosts, cron, is_stub in kinds:
+    for words, hosts, cron, is_stub, answers_after_s in kinds:
         if cron and "SMSRACK_TEST_ODOO_URL" not in os.environ:
             continue
-        print(words, race(hosts, options.messages, options.runs, cron=cron, is_stub=is_stub))
+        found = race(hosts, options.messages, options.runs, cron=cron, is_stub=is_stub, answers_after_s=answers_after_s)
+        print(words, found)
 
 
 if __name__ == "__main__":

@@ -84,6 +84,7 @@ class OdooClient:
         self._is_logged_in = False
         self._capabilities: Capabilities | None = None
         self._has_mailings: bool | None = None
+        self._sees_crons: bool | None = None
         self._lock = threading.Lock()
 
     @property
@@ -138,7 +139,9 @@ class OdooClient:
 
     def own_sender_is_on(self) -> bool | None:
         """Tell whether Odoo's own SMS cron is on; None where the user may not see that."""
-        if not self.call("ir.cron", "check_access_rights", ["read", False], {}):
+        if self._sees_crons is None:
+            self._sees_crons = bool(self.call("ir.cron", "check_access_rights", ["read", False], {}))
+        if not self._sees_crons:
             return None
         domain = [["model_id.model", "=", "sms.sms"], ["active", "=", True]]
         return bool(self.call("ir.cron", "search_count", [domain], {}))

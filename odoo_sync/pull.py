@@ -22,6 +22,7 @@ from host_controller.store.store import Store
 from odoo_sync.adopt import adopt
 from odoo_sync.claims import BATCH, Claims
 from odoo_sync.client import OdooClient, OdooSms
+from odoo_sync.errors import OdooRejectedError
 from odoo_sync.lease import Lease
 
 
@@ -49,6 +50,11 @@ class Pull:
     def run(self) -> int:
         """Take over what waits; give how many messages were queued. Raises OdooSyncError."""
         self._client.capabilities()  # of an Odoo that we do not know nothing is taken
+        if self._client.own_sender_is_on():
+            raise OdooRejectedError(
+                "Odoo's own SMS sender is on, and both would send the same: switch off its scheduled action "
+                "SMS Queue Manager; nothing is taken over until then"
+            )
         self._lease.hold()
         queued = self._queue_held()
         adopt_h = self._client.settings.adopt_errors_h

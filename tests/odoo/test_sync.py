@@ -34,9 +34,9 @@ def finish(store, body, *path, failure=None):
     store.write(work)
 
 
-# Version, login and its context; for the lease: may we, who has it, take it; mailings there? what waits; then for
-# the claim: states, write, states again, the webhook.
-CALLS_OF_A_FIRST_ROUND = 12
+# Version, login and its context; may we see crons? for the lease: may we, who has it, take it; mailings there? what
+# waits; then for the claim: states, write, states again, the webhook.
+CALLS_OF_A_FIRST_ROUND = 13
 
 
 def bodies(store):
@@ -248,6 +248,17 @@ def test_a_mailing_is_marketing_and_a_batch_and_the_rest_is_what_the_settings_sa
         ("sale", "marketing", "shop", "odoo odoo mailing 14"),
         ("your order", "transactional", "shop", None),
     ]
+
+
+def test_nothing_is_taken_while_the_sender_of_odoo_is_seen_to_be_on(served, sync, store):
+    served.odoo.is_admin = served.odoo.cron_is_on = True
+    served.odoo.add_mailing([(ANNA, "one")])
+    with pytest.raises(OdooRejectedError, match="both would send"):
+        sync.run()
+    assert bodies(store) == []
+    served.odoo.cron_is_on = False
+    sync.run()
+    assert bodies(store) == ["one"]
 
 
 def test_an_odoo_without_the_module_for_mailings(served, sync, store):
