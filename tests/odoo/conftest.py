@@ -64,8 +64,8 @@ def served():
 
 
 @pytest.fixture
-def store(tmp_path):
-    opened = Store(tmp_path / "smsrack.db")
+def store(database):
+    opened = Store(database)
     yield opened
     opened.close()
 

@@ -79,6 +79,18 @@ def test_the_second_waits_and_goes_on_when_the_first_is_silent(served, make_host
     assert (len(first.refs()), len(second.refs())) == (2, 1)
 
 
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_it_is_kept_on_both_kinds_of_database(served, fresh_database, kind):
+    store = Store(fresh_database(kind))
+    host = Host(served, store)
+    served.odoo.add_mailing([(NUMBERS[0], "one")])
+    assert host.pull.run() == 1
+    chain = host.lease.hold()
+    host.restart()
+    assert host.lease.hold() == chain
+    store.close()
+
+
 def test_a_restart_goes_on_at_once_and_leaves_one_row(served, make_host):
     host = make_host("a")
     chain = host.lease.hold()

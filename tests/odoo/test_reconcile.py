@@ -65,6 +65,12 @@ def test_every_pair_of_ours_and_theirs(report, state, trace, expected):
     assert judge(report, state, trace) == expected
 
 
+@pytest.fixture
+def database(request, fresh_database):
+    """SQLite, or what a test asks for."""
+    return fresh_database(getattr(request, "param", "sqlite"))
+
+
 class Compared:
     """Two messages that ended here and were reported."""
 
@@ -115,6 +121,7 @@ def test_what_was_just_reported_is_left_to_settle(compared):
     assert compared.run() == (0, 0, 0, [])
 
 
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"], indirect=True)
 def test_lost_reports_are_repaired_and_then_agree(compared):
     compared.set("good", "process", "process")
     compared.set("bad", "process", "process")
@@ -133,6 +140,7 @@ def test_a_success_heals_what_somebody_downgraded(compared):
     assert compared.served.states()["good"] == ("pending", "pending", False)
 
 
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"], indirect=True)
 def test_nothing_goes_backwards(compared):
     compared.set("bad", "pending", "open")
     compared.set("good", "canceled", "cancel")
