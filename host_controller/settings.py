@@ -271,6 +271,8 @@ class OdooSettings(Section):
     """In whose name its messages are sent, where people can opt out of one name and not of another."""
     message_class: Annotated[str, Field(pattern="transactional|marketing")] = "transactional"
     """Of what does not come from a mailing; what does is marketing."""
+    adopt_errors_h: Annotated[float, Field(gt=0, le=720)] | None = None
+    """Mode `pull`: SMS of the last so many hours that Odoo could not hand to a provider go from here too."""
 
     def password(self, name: str) -> str:
         """Read the secret of the connection with this name. Raises ConfigError."""

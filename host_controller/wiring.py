@@ -41,16 +41,19 @@ from host_controller.scheduler import Clock
 from host_controller.settings import AdbSettings, OdooMode, Settings
 from host_controller.store.data_dir import DataDirectory
 from host_controller.store.store import Store
+from odoo_sync.api import make_odoo_api
 from odoo_sync.client import OdooClient
 from odoo_sync.intake import Intake
 from odoo_sync.pause import Pause
 from odoo_sync.pull import Pull
 from odoo_sync.push import make_push
 from odoo_sync.push_results import PushResults
+from odoo_sync.reconcile import Reconcile
 from odoo_sync.sync import OdooSync, Step
 from web import Services, create_app, make_api, make_gateway_app, make_gateway_server, make_pages
 
 LOOPBACK = "127.0.0.1"
+_RECONCILE_S = 3600.0
 # A hundred phones with the files of a database are more than select() can look at.
 _SERVER = {"asyncore_use_poll": True, "ident": ""}
 
@@ -155,6 +158,8 @@ def build_controller(settings: Settings, data: DataDirectory) -> Controller:
     clock.every(timings.health_s, "health", lanes.ask_for_health)
     for name, odoo in settings.odoo.items():
         clock.every(odoo.poll_s, f"odoo {name}", _odoo_sync(name, settings, store, bells, timings).run)
+        if odoo.user:
+            clock.every(_RECONCILE_S, f"odoo {name} reconcile", make_reconcile(name, settings, store).run)
     remote = RemoteCare(store, remotes, dispatcher, timings, utc_now)
     services = Services(store, rack, bells, settings, utc_now, clock.jobs, holds, dispatcher=dispatcher, remote=remote)
     surfaces = _surfaces(services, data)
@@ -172,6 +177,11 @@ def make_odoo_client(name: str, settings: Settings) -> OdooClient:
     return OdooClient(odoo, password, name)
 
 
+def make_reconcile(name: str, settings: Settings, store: Store) -> Reconcile:
+    """Give the comparison with one of the Odoo databases of the settings. Raises ConfigError."""
+    return Reconcile(make_odoo_client(name, settings), store, utc_now)
+
+
 def _odoo_sync(name: str, settings: Settings, store: Store, bells: Bells, timings: Timings) -> OdooSync:
     client, odoo = make_odoo_client(name, settings), settings.odoo[name]
     steps = [Step("results", PushResults(client, store, utc_now, timings).run)]
@@ -182,7 +192,8 @@ def _odoo_sync(name: str, settings: Settings, store: Store, bells: Bells, timing
 
 def make_api_app(services: Services) -> Flask:
     """The API as the daemon's socket serves it: no browser gets there, so it needs no token."""
-    return create_app([make_api(services)], secret="", allowed_hosts=[LOOPBACK], csrf=False)
+    odoo = make_odoo_api(lambda name: make_reconcile(name, services.settings, services.store))
+    return create_app([make_api(services), odoo], secret="", allowed_hosts=[LOOPBACK], csrf=False)
 
 
 def _adb_server(settings: AdbSettings, data: DataDirectory) -> AdbServer | ForeignServer:

@@ -16,8 +16,15 @@ from odoorpc.error import Error as OdooRpcError
 from odoorpc.error import RPCError
 
 from host_controller.errors import ConfigError
-from host_controller.settings import OdooSettings
-from odoo_sync.errors import OdooLoginError, OdooRejectedError, OdooSyncError, OdooUnavailableError
+from host_controller.settings import OdooMode, OdooSettings
+from odoo_sync.errors import (
+    OdooDuplicateError,
+    OdooLoginError,
+    OdooRejectedError,
+    OdooSyncError,
+    OdooUnavailableError,
+)
+from odoo_sync.versions import Capabilities, capabilities_of
 
 T = TypeVar("T")
 # Given, so that a client can be made while Odoo is down; the calls that we make are the same on 17 to 19.
@@ -38,6 +45,17 @@ class OdooSms:
     number: str = field(repr=False)
     body: str = field(repr=False)
     state: str
+    mailing_id: int | None = None
+    """The `mailing.mailing` that it belongs to."""
+
+
+@dataclass(frozen=True)
+class SmsState:
+    """What Odoo says of a row."""
+
+    state: str
+    to_delete: bool
+    """Somebody, Odoo's own sender or a report, has settled how it went; Odoo's sender passes it over."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +88,7 @@ class OdooClient:
             raise ConfigError(
                 f"odoo.{name}.url must be like https://odoo.example.com, without a path; it is {settings.url!r}"
             )
-        self._settings = settings
+        self.settings = settings
         self._password = password
         self._odoo = odoorpc.ODOO(
             parts.hostname,
@@ -80,40 +98,56 @@ class OdooClient:
             version=_VERSION,
         )
         self._is_logged_in = False
+        self._capabilities: Capabilities | None = None
+        self._has_mailings: bool | None = None
+        self._sees_crons: bool | None = None
         self._lock = threading.Lock()
 
     @property
     def database(self) -> str:
         """The database's name."""
-        return self._settings.database
+        return self.settings.database
 
     @property
     def has_login(self) -> bool:
         """Whether calls that need a login can be made; reports need none."""
-        return bool(self._settings.user and self._password)
+        return bool(self.settings.user and self._password)
 
     def server_version(self) -> str:
         """Ask for the server's version; needs no login."""
         answer = self._guarded(lambda: self._odoo.json("/web/webclient/version_info", {}))
         return str(answer["result"]["server_version"])
 
-    def outgoing(self, limit: int) -> list[OdooSms]:
-        """Give SMS that wait to be sent, oldest first."""
-        domain = [["state", "=", "outgoing"], ["to_delete", "=", False]]
-        rows = self._call("sms.sms", "search_read", [domain, _SMS_FIELDS], {"limit": limit, "order": "id asc"})
+    def capabilities(self) -> Capabilities:
+        """Say what this Odoo can do; asked for once. Raises OdooRejectedError for versions that we do not know."""
+        if self._capabilities is None:
+            self._capabilities = capabilities_of(self.server_version())
+        return self._capabilities
+
+    def has_mailings(self) -> bool:
+        """Tell whether SMS may belong to mailings there, which is a module of its own; asked for once."""
+        if self._has_mailings is None:
+            self._has_mailings = bool(self.call("sms.sms", "fields_get", [["mailing_id"], ["type"]], {}))
+        return self._has_mailings
+
+    def outgoing(self, limit: int, after_id: int = 0) -> list[OdooSms]:
+        """Give SMS that wait to be sent and have a higher id, oldest first."""
+        fields = [*_SMS_FIELDS, "mailing_id"] if self.has_mailings() else _SMS_FIELDS
+        domain = [["state", "=", "outgoing"], ["to_delete", "=", False], ["id", ">", after_id]]
+        rows = self.call("sms.sms", "search_read", [domain, fields], {"limit": limit, "order": "id asc"})
         return [_sms(row) for row in rows]
 
-    def states(self, ids: Sequence[int]) -> dict[int, str]:
+    def states(self, ids: Sequence[int]) -> dict[int, SmsState]:
         """Give the states of those rows that still exist, by id."""
-        rows = self._call("sms.sms", "search_read", [[["id", "in", list(ids)]], ["id", "state"]], {})
-        return {row["id"]: row["state"] for row in rows}
+        rows = self.call("sms.sms", "search_read", [[["id", "in", list(ids)]], ["id", "state", "to_delete"]], {})
+        return {row["id"]: SmsState(row["state"], row["to_delete"]) for row in rows}
 
     def write_state(self, ids: Sequence[int], state: str, failure_type: str | None) -> None:
         """Set the state of rows; rows that are gone are passed over."""
         values: dict[str, Any] = {"state": state}
         if state != "process":
             values["failure_type"] = failure_type or False
-        self._call("sms.sms", "write", [list(ids), values], {})
+        self.call("sms.sms", "write", [list(ids), values], {})
 
     def report(self, statuses: Sequence[tuple[str, Sequence[str]]]) -> None:
         """Post (word, uuids) to `/sms/status`; repeating it changes nothing."""
@@ -123,10 +157,10 @@ class OdooClient:
     def traced(self, uuids: Sequence[str]) -> dict[str, Traced]:
         """Give what Odoo knows of those SMS that it still has, by uuid; two calls."""
         domain = [["uuid", "in", list(uuids)]]
-        rows = self._call("sms.sms", "search_read", [domain, ["id", "uuid", "mailing_id"]], {})
+        rows = self.call("sms.sms", "search_read", [domain, ["id", "uuid", "mailing_id"]], {})
         ids = [row["id"] for row in rows]
         fields = ["sms_id_int", "trace_status"]
-        traces = self._call("mailing.trace", "search_read", [[["sms_id_int", "in", ids]], fields], {}) if ids else []
+        traces = self.call("mailing.trace", "search_read", [[["sms_id_int", "in", ids]], fields], {}) if ids else []
         statuses = {trace["sms_id_int"]: trace["trace_status"] for trace in traces}
         return {
             row["uuid"]: Traced(row["id"], row["mailing_id"][0] if row["mailing_id"] else None, statuses.get(row["id"]))
@@ -135,24 +169,38 @@ class OdooClient:
 
     def set_error(self, ids: Sequence[int], failure_type: str) -> None:
         """Mark SMS of mailings as failed, so that Odoo looks whether their mailings are done."""
-        self._call("sms.sms", "action_set_error", [list(ids), failure_type], {})
+        self.call("sms.sms", "action_set_error", [list(ids), failure_type], {})
 
     def count_outgoing(self) -> int:
         """Give the number of SMS that wait."""
-        return int(self._call("sms.sms", "search_count", [[["state", "=", "outgoing"]]], {}))
+        return int(self.call("sms.sms", "search_count", [[["state", "=", "outgoing"]]], {}))
+
+    def own_sender_is_on(self) -> bool | None:
+        """Tell whether Odoo's own SMS cron is on; None where the user may not see that."""
+        if self._sees_crons is None:
+            self._sees_crons = bool(self.call("ir.cron", "check_access_rights", ["read", False], {}))
+        if not self._sees_crons:
+            return None
+        domain = [["model_id.model", "=", "sms.sms"], ["active", "=", True]]
+        return bool(self.call("ir.cron", "search_count", [domain], {}))
 
     def rights(self) -> list[Right]:
-        """Ask for the rights that the pull connection needs."""
-        wanted = (("sms.sms", "read"), ("sms.sms", "write"))
+        """Ask for the rights that the connection's mode needs; only the lease of mode pull creates a row."""
+        operations = ("read", "write", "create") if self.settings.mode is OdooMode.PULL else ("read", "write")
         return [
-            Right(model, operation, bool(self._call(model, "check_access_rights", [operation, False], {})))
-            for model, operation in wanted
+            Right("sms.sms", operation, bool(self.call("sms.sms", "check_access_rights", [operation, False], {})))
+            for operation in operations
         ]
 
-    def _call(self, model: str, method: str, arguments: list[Any], options: dict[str, Any]) -> Any:
+    def call(self, model: str, method: str, arguments: list[Any], options: dict[str, Any]) -> Any:
+        """Call a public method of a model; logs in first where needed. Raises OdooSyncError.
+
+        Callers write model and method as literals: a test holds the list of all calls against recorded ones.
+        """
+
         def call() -> Any:
             if not self._is_logged_in:
-                self._odoo.login(self._settings.database, self._settings.user, self._password)
+                self._odoo.login(self.settings.database, self.settings.user, self._password)
                 self._is_logged_in = True
             return self._odoo.execute_kw(model, method, arguments, options)
 
@@ -164,10 +212,10 @@ class OdooClient:
         except HTTPError as error:
             if error.code == http.client.BAD_REQUEST:  # how Odoo 19 says what 18 says in an answer
                 raise OdooRejectedError("Odoo refused a call: HTTP 400") from error
-            if error.code != http.client.NOT_FOUND or not self._settings.database:
+            if error.code != http.client.NOT_FOUND or not self.settings.database:
                 raise
             # A server of several databases finds its own only by a session cookie.
-            self._odoo.http(f"/web?db={self._settings.database}")
+            self._odoo.http(f"/web?db={self.settings.database}")
             self._odoo.json("/sms/status", params)
 
     def _guarded(self, call: Callable[[], T]) -> T:
@@ -180,7 +228,7 @@ class OdooClient:
             except (OSError, ValueError, http.client.HTTPException, KeyError) as error:
                 words = f"HTTP {error.code}" if isinstance(error, HTTPError) else type(error).__name__
                 raise OdooUnavailableError(
-                    f"Odoo at {self._settings.url} does not answer as it should ({words})"
+                    f"Odoo at {self.settings.url} does not answer as it should ({words})"
                 ) from error
 
 
@@ -198,8 +246,12 @@ def _translated(error: OdooRpcError) -> OdooSyncError:
         return OdooLoginError("Odoo does not accept the login any more; check the user and its API key")
     if name == "odoo.exceptions.AccessError":
         return OdooRejectedError(f"the Odoo user lacks a right: {words}")
+    if name == "odoo.exceptions.ValidationError" and "must be unique" in words:
+        return OdooDuplicateError("there is such a record in Odoo already")
     return OdooRejectedError(f"Odoo refused a call: {name}: {words}")
 
 
 def _sms(row: dict[str, Any]) -> OdooSms:
-    return OdooSms(row["id"], row["uuid"], row["number"] or "", row["body"] or "", row["state"])
+    mailing = row.get("mailing_id")
+    number, body = row["number"] or "", row["body"] or ""
+    return OdooSms(row["id"], row["uuid"], number, body, row["state"], mailing[0] if mailing else None)

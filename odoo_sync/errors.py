@@ -4,6 +4,8 @@ OdooSyncError
 OdooUnavailableError   down, slow, restarting, or losing a race: try again, after re-reading
 OdooRejectedError      a missing right, a wrong call: a person must act; trying again helps nothing
   OdooLoginError       no call that needs a login goes through any more; reports still do
+  OdooDuplicateError   a unique key is taken: somebody was first
+OdooElsewhereError     another smsrack has this database; it goes on by itself once that one is silent
 """
 
 from __future__ import annotations
@@ -33,3 +35,15 @@ class OdooLoginError(OdooRejectedError):
     """Odoo does not accept the user's login, or not any more."""
 
     code = "odoo_login"
+
+
+class OdooDuplicateError(OdooRejectedError):
+    """There is a record with this unique key already."""
+
+    code = "odoo_duplicate"
+
+
+class OdooElsewhereError(OdooSyncError):
+    """Another smsrack takes this database's SMS over; this one waits until that one is silent."""
+
+    code = "odoo_elsewhere"

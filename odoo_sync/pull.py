@@ -1,12 +1,14 @@
-"""Taking over what waits in Odoo: claimed here first, then there, then queued. A crash at any point is made good."""
+"""Taking over what waits in Odoo: held here first, then claimed there, then queued. A crash at any point is made good.
+
+What comes from a mailing is marketing and a batch of its own; the rest is of the class that the settings say.
+"""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from host_controller.consent.refused import Refused
@@ -17,14 +19,11 @@ from host_controller.rules.classes import MessageClass
 from host_controller.settings import MessageSettings
 from host_controller.store.models import OdooSmsRecord
 from host_controller.store.store import Store
+from odoo_sync.adopt import adopt
+from odoo_sync.claims import BATCH, Claims
 from odoo_sync.client import OdooClient, OdooSms
-from odoo_sync.mapping import CLAIM_STATE, CLAIM_WORD
-
-_log = logging.getLogger(__name__)
-_BATCH = 500
-# States in which a row that we hold here may still be claimed there: untouched, or claimed by us before a crash.
-_CLAIMABLE = ("outgoing", CLAIM_STATE)
-_TAKEN = "taken_by_odoo"
+from odoo_sync.errors import OdooRejectedError
+from odoo_sync.lease import Lease
 
 
 class Pull:
@@ -37,84 +36,77 @@ class Pull:
         settings: MessageSettings,
         clock: Callable[[], datetime],
         bells: Bells,
+        lease: Lease | None = None,
     ) -> None:
         self._client = client
         self._store = store
         self._settings = settings
         self._clock = clock
         self._bells = bells
+        self._lease = lease or Lease(client, store)
+        self._claims = Claims(client, store, self._lease, clock)
         self._actor = f"odoo {client.name}"
 
     def run(self) -> int:
         """Take over what waits; give how many messages were queued. Raises OdooSyncError."""
-        queued = 0
+        self._client.capabilities()  # of an Odoo that we do not know nothing is taken
+        if self._client.own_sender_is_on():
+            raise OdooRejectedError(
+                "Odoo's own SMS sender is on, and both would send the same: switch off its scheduled action "
+                "SMS Queue Manager; nothing is taken over until then"
+            )
+        self._lease.hold()
+        queued = self._queue_held()
+        adopt_h = self._client.settings.adopt_errors_h
+        if adopt_h is not None:
+            adopt(self._client, self._clock() - timedelta(hours=adopt_h))
+        last_id = 0
         while True:
-            rows = self._client.outgoing(_BATCH)
-            fresh = self._store.write(lambda session, rows=rows: self._hold(session, rows))  # type: ignore[misc]
-            queued += self._claim_held()
-            if fresh < _BATCH:
+            self._lease.hold()
+            rows = self._client.outgoing(BATCH, last_id)
+            if rows:
+                self._store.write(lambda session, rows=rows: self._hold(session, rows))  # type: ignore[misc]
+                queued += self._queue_held()
+            if len(rows) < BATCH:
                 return queued
+            last_id = rows[-1].id
 
-    def _hold(self, session: Session, rows: Sequence[OdooSms]) -> int:
-        """Write down every row that is new here, and what is wrong with it; give how many were new."""
+    def _hold(self, session: Session, rows: Sequence[OdooSms]) -> None:
+        """Write down every row that is new here, and what is wrong with it."""
         database = self._client.name
         uuids = [row.uuid for row in rows]
-        known = set(
-            session.scalars(
-                select(OdooSmsRecord.uuid).where(OdooSmsRecord.database == database, OdooSmsRecord.uuid.in_(uuids))
+        query = select(OdooSmsRecord.uuid).where(OdooSmsRecord.database == database, OdooSmsRecord.uuid.in_(uuids))
+        known = set(session.scalars(query))
+        # Somebody lets a message wait in Odoo again that is settled here: it is not sent twice, but put right there.
+        again = update(OdooSmsRecord).where(OdooSmsRecord.database == database, OdooSmsRecord.uuid.in_(known))
+        session.execute(again.values(agreed_at=None))
+        for row in rows:
+            if row.uuid in known:
+                continue
+            record = OdooSmsRecord(
+                database=database,
+                sms_id=row.id,
+                uuid=row.uuid,
+                number=row.number,
+                body=row.body,
+                mailing_id=row.mailing_id,
             )
-        )
-        fresh = [row for row in rows if row.uuid not in known]
-        for row in fresh:
-            checked = check(Draft(row.number, row.body), self._settings)
-            session.add(
-                OdooSmsRecord(
-                    database=database,
-                    sms_id=row.id,
-                    uuid=row.uuid,
-                    number=row.number,
-                    body=row.body,
-                    refusal=_refusal(session, checked),
-                )
-            )
-        return len(fresh)
+            record.refusal = _refusal(session, check(self._draft(record), self._settings))
+            session.add(record)
 
-    def _claim_held(self) -> int:
+    def _queue_held(self) -> int:
         """Claim in Odoo what is held here, then queue it."""
-        with self._store.reading() as session:
-            held = session.execute(
-                select(OdooSmsRecord.id, OdooSmsRecord.sms_id, OdooSmsRecord.uuid)
-                .where(
-                    OdooSmsRecord.database == self._client.name,
-                    OdooSmsRecord.message_id.is_(None),
-                    OdooSmsRecord.refusal.is_(None),
-                )
-                .order_by(OdooSmsRecord.id)
-                .limit(_BATCH)
-            ).all()
-        if not held:
-            return 0
-        states = self._client.states([row.sms_id for row in held])
-        ours = [row for row in held if states.get(row.sms_id) in _CLAIMABLE]
-        lost = [row.id for row in held if states.get(row.sms_id) not in _CLAIMABLE]
-        if ours:
-            self._client.write_state([row.sms_id for row in ours], CLAIM_STATE, None)
-            self._client.report([(CLAIM_WORD, [row.uuid for row in ours])])
-        ids = [row.id for row in ours]
-        self._store.write(lambda session: self._queue(session, ids, lost))
-        self._bells.ring()
-        if lost:
-            _log.warning("%s SMS were sent or cancelled by Odoo itself; is its SMS cron switched off?", len(lost))
-        return len(ids)
+        queued = 0
+        while claimed := self._claims.claim():
+            self._store.write(lambda session, ids=claimed: self._queue(session, ids))  # type: ignore[misc]
+            self._bells.ring()
+            queued += len(claimed)
+        return queued
 
-    def _queue(self, session: Session, claimed: Sequence[int], lost: Sequence[int]) -> None:
-        for record in session.scalars(select(OdooSmsRecord).where(OdooSmsRecord.id.in_(lost))):
-            record.refusal = record.reported = _TAKEN
+    def _queue(self, session: Session, claimed: Sequence[int]) -> None:
         query = select(OdooSmsRecord).where(OdooSmsRecord.id.in_(claimed)).order_by(OdooSmsRecord.id)
         records = session.scalars(query).all()
-        # The ref makes a second message of the same row impossible, whatever happens here.
-        drafts = [Draft(r.number or "", r.body or "", f"odoo/{r.database}/{r.uuid}") for r in records]
-        checked = [check(draft, self._settings) for draft in drafts]
+        checked = [check(self._draft(record), self._settings) for record in records]
         outcomes = accept_all(session, self._settings, checked, now=self._clock(), actor=self._actor)
         for record, outcome in zip(records, outcomes, strict=True):
             if isinstance(outcome, Accepted):
@@ -122,6 +114,19 @@ class Pull:
                 record.number = record.body = None  # the message has them now
             else:
                 record.refusal = outcome.code
+
+    def _draft(self, record: OdooSmsRecord) -> Draft:
+        odoo = self._client.settings
+        is_mailing = record.mailing_id is not None
+        return Draft(
+            record.number or "",
+            record.body or "",
+            # It makes a second message of the same row impossible, whatever happens here.
+            ref=f"odoo/{record.database}/{record.uuid}",
+            batch=f"odoo {record.database} mailing {record.mailing_id}" if is_mailing else None,
+            message_class=MessageClass.MARKETING if is_mailing else MessageClass(odoo.message_class),
+            brand=odoo.brand,
+        )
 
 
 def _refusal(session: Session, checked: Checked | Rejected) -> str | None:

@@ -15,7 +15,13 @@ from sqlalchemy.orm import Session
 
 from host_controller.store.odoo_objects import note_failure, note_success
 from host_controller.store.store import Store
-from odoo_sync.errors import OdooLoginError, OdooRejectedError, OdooSyncError, OdooUnavailableError
+from odoo_sync.errors import (
+    OdooElsewhereError,
+    OdooLoginError,
+    OdooRejectedError,
+    OdooSyncError,
+    OdooUnavailableError,
+)
 from odoo_sync.pause import Pause
 
 _log = logging.getLogger(__name__)
@@ -53,12 +59,14 @@ class OdooSync:
         self._pauses = {step.object: make_pause() for step in steps}
         self._noted_at: dict[str, datetime] = {}
         self._has_no_login = False
+        self._elsewhere: set[str] = set()
+        """What another smsrack does for this Odoo meanwhile."""
 
     def run(self) -> None:
         """Do one round, or nothing while a pause is on. Raises OdooSyncError; a later round makes up for it."""
         if self._line.is_on(self._clock()):
             return
-        refused: OdooRejectedError | None = None
+        refused: OdooSyncError | None = None
         for number, step in enumerate(self._steps):
             if self._pauses[step.object].is_on(self._clock()):
                 continue
@@ -67,6 +75,10 @@ class OdooSync:
             except OdooUnavailableError as error:
                 self._note_away(self._steps[number:], error)
                 raise
+            except OdooElsewhereError as error:
+                self._note_elsewhere(step, error)
+                refused = error
+                continue
             except OdooRejectedError as error:
                 self._note_refused(step, error)
                 refused = error
@@ -83,7 +95,14 @@ class OdooSync:
     def _note_away(self, left: Sequence[Step], error: OdooSyncError) -> None:
         if not self._line.has_failed:
             _log.warning("Odoo %s: %s; sending goes on, results are kept for later", self._name, error)
-        self._note_failures([step.object for step in left], error, self._line)
+        self._note_failures([step.object for step in left], error, self._line.note_failure(self._clock()))
+
+    def _note_elsewhere(self, step: Step, error: OdooSyncError) -> None:
+        """There is no pause: whether the other one is still alive is looked at in every round."""
+        if step.object not in self._elsewhere:
+            _log.warning("Odoo %s: %s: %s", self._name, step.object, error)
+        self._elsewhere.add(step.object)
+        self._note_failures([step.object], error, None)
 
     def _note_refused(self, step: Step, error: OdooSyncError) -> None:
         pause = self._pauses[step.object]
@@ -92,11 +111,10 @@ class OdooSync:
         self._has_no_login = self._has_no_login or isinstance(error, OdooLoginError)
         if not pause.has_failed and not is_told:
             _log.error("Odoo %s: %s wait for a person: %s", self._name, step.object, error)
-        self._note_failures([step.object], error, pause)
+        self._note_failures([step.object], error, pause.note_failure(self._clock()))
 
-    def _note_failures(self, objects: Sequence[str], error: OdooSyncError, pause: Pause) -> None:
+    def _note_failures(self, objects: Sequence[str], error: OdooSyncError, next_at: datetime | None) -> None:
         now = self._clock()
-        next_at = pause.note_failure(now)
         for name in objects:
             self._noted_at.pop(name, None)
 
@@ -108,9 +126,10 @@ class OdooSync:
 
     def _note_success(self, step: Step, count: int) -> None:
         now, pause = self._clock(), self._pauses[step.object]
-        if pause.has_failed:
+        if pause.has_failed or step.object in self._elsewhere:
             _log.info("Odoo %s: %s go on", self._name, step.object)
         pause.note_success()
+        self._elsewhere.discard(step.object)
         if count:
             _log.info("Odoo %s: %s %s", self._name, count, step.object)
         noted_at = self._noted_at.get(step.object)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import click
 import waitress
@@ -16,11 +18,14 @@ from host_controller.cli.api_options import api_command, console, note_offline, 
 from host_controller.cli.signals import stop_signals
 from host_controller.client import ApiClient
 from host_controller.errors import ConfigError
-from host_controller.settings import load_settings
-from host_controller.wiring import make_odoo_client
+from host_controller.settings import OdooMode, load_settings
+from host_controller.wiring import make_odoo_client, utc_now
+from odoo_sync.adopt import adopt, count_stuck
 from odoo_sync.client import OdooClient
 from odoo_sync.errors import OdooSyncError
 from odoo_sync.fake import FakeOdoo, make_app
+from odoo_sync.verdicts import REASONS
+from odoo_sync.versions import capabilities_of
 
 _CHECKS = ("server", "results", "login", "queue")
 Finding = dict[str, Any]
@@ -58,7 +63,9 @@ def check(name: str, config: Path, as_json: bool) -> None:
 
 def _look(client: OdooClient) -> Iterator[Finding]:
     """Give what goes well, or is missing, one by one. Raises OdooSyncError where it ends."""
-    yield {"check": "server", "ok": True, "words": f"Odoo {client.server_version()}"}
+    version = client.server_version()
+    capabilities_of(version)
+    yield {"check": "server", "ok": True, "words": f"Odoo {version}"}
     client.report([])
     yield {"check": "results", "ok": True, "words": "it takes them"}
     if not client.has_login:
@@ -69,8 +76,16 @@ def _look(client: OdooClient) -> Iterator[Finding]:
     for right in rights:
         words = "granted" if right.granted else "missing; give the user a group with this right"
         yield {"check": f"{right.operation} {right.model}", "ok": right.granted, "words": words}
+    if client.settings.mode is OdooMode.PULL:
+        yield {"check": "Odoo's own sender", **_own_sender(client.own_sender_is_on())}
     if all(right.granted for right in rights):
         yield {"check": "queue", "ok": True, "words": f"{client.count_outgoing()} SMS wait"}
+
+
+def _own_sender(is_on: bool | None) -> dict[str, Any]:
+    if is_on is None:
+        return {"ok": True, "words": "cannot be seen by this user; see that its SMS cron is off"}
+    return {"ok": not is_on, "words": "its SMS cron is on; switch it off, or both send" if is_on else "off"}
 
 
 @odoo.command()
@@ -105,6 +120,47 @@ def status(api: ApiClient, as_json: bool, name: str | None) -> None:
             cells = (card["name"], card["mode"], row.get("object"), *times, row.get("error"))
             table.add_row(*(str(cell) if cell else "–" for cell in cells))
     console().print(table) if cards else click.echo("no Odoo is in the settings")
+
+
+@odoo.command("adopt")
+@click.argument("name")
+@click.option("--config", type=click.Path(path_type=Path), required=True, help="The daemon's settings file.")
+@click.option("--hours", type=click.FloatRange(0, min_open=True), default=24.0, show_default=True, help="How far back.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def adopt_stuck(name: str, config: Path, hours: float, yes: bool) -> None:
+    """Let SMS go from here that Odoo could not hand to a provider of its own (server, account or credit error)."""
+    client = make_odoo_client(name, load_settings(config))
+    since = utc_now() - timedelta(hours=hours)
+    stuck = count_stuck(client, since)
+    click.echo(f"{stuck} SMS of the last {hours:g} hours are in error in {client.database} for want of a provider")
+    if not stuck:
+        return
+    if not yes:
+        click.confirm("Let them go from here? What a slow provider sent all the same would be sent twice", abort=True)
+    click.echo(f"{adopt(client, since)} SMS wait again; the next round takes them over")
+
+
+@odoo.command("reconcile")
+@click.argument("name")
+@click.option("--everything", is_flag=True, help="Also what was seen to agree before.")
+@api_command
+def reconcile(api: ApiClient, as_json: bool, name: str, everything: bool) -> None:
+    """Compare how messages ended with what the Odoo called NAME shows; repair what may be, list the rest."""
+    answer = api.call("POST", f"/odoo/{quote(name, safe='')}/reconcile", {"everything": everything})
+    if as_json:
+        show_json(answer)
+        return
+    click.echo(f"{answer['checked']} compared, {answer['agreed']} agree, {answer['repaired']} repaired there")
+    if not answer["sees_traces"]:
+        click.echo("mailing traces were not compared: the user may not read mailing.trace, or there are none")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("uuid", "message", "here", "sms.sms", "trace", "left as it is, because"):
+        table.add_column(column)
+    for row in answer["listed"]:
+        cells = (row["message_id"], row["state"], row["odoo_state"], row["trace_status"], REASONS[row["reason"]])
+        table.add_row(row["uuid"], *("" if cell is None else str(cell) for cell in cells))
+    if answer["listed"]:
+        console().print(table)
 
 
 @odoo.command()

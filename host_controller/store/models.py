@@ -470,8 +470,11 @@ class OdooSmsRecord(Base):
     database: Mapped[str] = mapped_column(String(128))
     sms_id: Mapped[int | None]
     uuid: Mapped[str] = mapped_column(String(32))
+    mailing_id: Mapped[int | None]
     number: Mapped[str | None]
     body: Mapped[str | None]
+    claim: Mapped[str | None] = mapped_column(String(16))
+    claimed_at: Mapped[datetime | None]
     message_id: Mapped[int | None] = mapped_column(ForeignKey("message.id"))
     refusal: Mapped[str | None] = mapped_column(String(32))
     reported: Mapped[str | None] = mapped_column(String(32))
@@ -479,6 +482,8 @@ class OdooSmsRecord(Base):
     answered_at: Mapped[datetime | None]
     posted_at: Mapped[datetime | None]
     repeat_at: Mapped[datetime | None]
+    agreed_at: Mapped[datetime | None]
+    discrepancy: Mapped[str | None] = mapped_column(String(32))
 
 
 class OdooObjectRecord(Base):
@@ -496,6 +501,17 @@ class OdooObjectRecord(Base):
     error: Mapped[str | None]
     next_at: Mapped[datetime | None]
     cursor: Mapped[str | None]
+
+
+class OdooLeaseRecord(Base):
+    """Our right to take over what waits in an Odoo, as we last wrote it there."""
+
+    __tablename__ = "odoo_lease"
+
+    database: Mapped[str] = mapped_column(String(128), primary_key=True)
+    chain: Mapped[str] = mapped_column(String(16))
+    beat: Mapped[str] = mapped_column(String(16))
+    next_beat: Mapped[str] = mapped_column(String(16))
 
 
 def table_columns() -> dict[str, list[str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import re
 import threading
 import uuid as uuid_module
@@ -21,6 +22,7 @@ _BAD = {
 }
 # A report that is older than what is known is passed over; a failure is not, and a success heals it.
 _RANK = {"outgoing": 0, "process": 1, "pending": 2, "sent": 3}
+_OPERATORS = {"=": operator.eq, "!=": operator.ne, ">": operator.gt, ">=": operator.ge, "<": operator.lt}
 _UUID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -45,6 +47,7 @@ class Sms:
     state: str = "outgoing"
     failure_type: str | bool = False
     to_delete: bool = False
+    write_date: str = ""
     partner_id: list[Any] | bool = False
     mail_message_id: list[Any] | bool = False
 
@@ -68,8 +71,15 @@ class FakeOdoo:
     def __init__(self, database: str = "odoo", login: str = "smsrack", password: str = "secret") -> None:  # noqa: S107
         self.database, self.login, self.password = database, login, password
         self.uid = 9
-        self.granted = {"read", "write"}
+        self.granted = {"read", "write", "create"}
+        self.has_mailings = True
+        """Whether its module for SMS mailings is installed."""
+        self.is_admin, self.cron_is_on = False, False
+        """Whether the user may see Odoo's scheduled actions, and whether its own SMS sender is on."""
+        self.sees_traces = True
+        """Whether the user may read `mailing.trace`."""
         self.sms: dict[int, Sms] = {}
+        self._ids: dict[str, int] = {}
         self.traces: dict[str, Trace] = {}
         self.mailings: dict[int, str] = {}
         """The state of each mailing by its id."""
@@ -87,12 +97,46 @@ class FakeOdoo:
             added = []
             self.mailings[mailing_id] = "sending"
             for number, body in recipients:
-                sms_id = len(self.sms) + 12138
-                row = Sms(sms_id, uuid_module.uuid4().hex, number, body, [mailing_id, name], _now())
-                self.sms[sms_id] = row
-                self.traces[row.uuid] = Trace(len(self.traces) + 1, sms_id, number)
+                row = self._add(Sms(self._next_id(), uuid_module.uuid4().hex, number, body, [mailing_id, name], _now()))
+                self.traces[row.uuid] = Trace(len(self.traces) + 1, row.id, number)
                 added.append(row)
             return added
+
+    def add_campaign(
+        self, recipients: Sequence[tuple[str, str]], *, bad: Sequence[str] = (), blacklisted: Sequence[str] = ()
+    ) -> list[Sms]:
+        """Queue a mailing as Odoo 18 does: what cannot or must not be sent is cancelled from the start."""
+        with self.lock:
+            seen: set[str] = set()
+            rows = self.add_mailing(recipients)
+            for row in rows:
+                reason = (
+                    "sms_number_format"
+                    if row.number in bad
+                    else "sms_blacklist"
+                    if row.number in blacklisted
+                    else "sms_duplicate"
+                    if row.number in seen
+                    else ""
+                )
+                seen.add(row.number)
+                if reason:
+                    row.state, row.failure_type = "canceled", reason
+                    trace = self.traces[row.uuid]
+                    trace.trace_status, trace.failure_type = "cancel", reason
+            return rows
+
+    def _next_id(self) -> int:
+        return len(self.sms) + 12138
+
+    def _add(self, row: Sms) -> Sms:
+        if row.uuid in self._ids:
+            words = "The operation cannot be completed: UUID must be unique"
+            raise OdooError("odoo.exceptions.ValidationError", words)
+        row.write_date = row.create_date
+        self.sms[row.id] = row
+        self._ids[row.uuid] = row.id
+        return row
 
     def check_login(self, database: str, login: str, password: str) -> int | bool:
         """`common.login`: the user's id, or False."""
@@ -132,9 +176,10 @@ class FakeOdoo:
 
     def _report_all(self, word: str, uuids: Sequence[str]) -> None:
         self.reports += [(word, uuid) for uuid in uuids]
+        for uuid in uuids:
+            if uuid in self._ids:
+                self.sms[self._ids[uuid]].to_delete = True
         traces = [self.traces[uuid] for uuid in uuids if uuid in self.traces]
-        for trace in traces:
-            self.sms[trace.sms_id_int].to_delete = True
         if word in _GOOD:
             self.reach(traces, _GOOD[word])
         else:
@@ -192,7 +237,7 @@ class FakeOdoo:
     ) -> list[dict[str, Any]]:
         self._require("read")
         found = [row for row in self.sms.values() if _matches(asdict(row), domain)]
-        found.sort(key=lambda row: row.id, reverse=order.endswith("desc"))
+        found.sort(key=lambda row: getattr(row, order.split()[0]), reverse=order.endswith("desc"))
         return [_read(asdict(row), fields) for row in found[:limit]]
 
     def _sms_sms_search_count(self, domain: list[Any]) -> int:
@@ -204,9 +249,24 @@ class FakeOdoo:
         if values.get("state", "outgoing") not in _STATES:
             raise OdooError("builtins.ValueError", f"Wrong value for sms.sms.state: {values['state']!r}")
         for row_id in ids:
-            for name, value in values.items() if row_id in self.sms else ():
+            for name, value in {**values, "write_date": _now()}.items() if row_id in self.sms else ():
                 setattr(self.sms[row_id], name, value)
         return True
+
+    def _sms_sms_create(self, values: dict[str, Any] | list[dict[str, Any]]) -> int | list[int]:
+        self._require("create")
+        if isinstance(values, list):
+            return [self._create(each).id for each in values]
+        return self._create(values).id
+
+    def _create(self, values: dict[str, Any]) -> Sms:
+        defaults = {"uuid": uuid_module.uuid4().hex, "number": "", "body": "", "mailing_id": False}
+        return self._add(Sms(**{"id": self._next_id(), "create_date": _now(), **defaults, **values}))
+
+    def _sms_sms_fields_get(self, names: list[str], attributes: list[str]) -> dict[str, Any]:
+        self._require("read")
+        types = {"mailing_id": "many2one"} if self.has_mailings else {}
+        return {name: {key: types[name] for key in attributes if key == "type"} for name in names if name in types}
 
     def _sms_sms_check_access_rights(self, operation: str, raise_exception: bool = True) -> bool:
         if operation in self.granted:
@@ -214,6 +274,15 @@ class FakeOdoo:
         if raise_exception:
             self._require(operation)
         return False
+
+    def _ir_cron_check_access_rights(self, operation: str, raise_exception: bool = True) -> bool:
+        return self.is_admin
+
+    def _ir_cron_search_count(self, domain: list[Any]) -> int:
+        return int(self.cron_is_on)
+
+    def _mailing_trace_check_access_rights(self, operation: str, raise_exception: bool = True) -> bool:
+        return self.sees_traces and operation == "read"
 
     def _mailing_trace_search_read(self, domain: list[Any], fields: list[str]) -> list[dict[str, Any]]:
         return [_read(asdict(row), fields) for row in self.traces.values() if _matches(asdict(row), domain)]
@@ -232,13 +301,15 @@ def _read(row: dict[str, Any], fields: Sequence[str]) -> dict[str, Any]:
 
 
 def _matches(row: dict[str, Any], domain: Sequence[Any]) -> bool:
-    def leaf(name: str, operator: str, value: Any) -> bool:
+    def leaf(name: str, comparison: str, value: Any) -> bool:
         if name not in row:
             raise OdooError("builtins.ValueError", f"Invalid field {name!r} in leaf")
         found = row[name][0] if isinstance(row[name], list) else row[name]
-        if operator == "in":
+        if comparison == "in":
             return found in value
-        return bool(found == value) if operator == "=" else bool(found != value)
+        if comparison == "=like":
+            return str(found).startswith(value.removesuffix("%"))
+        return bool(_OPERATORS[comparison](found, value))
 
     return all(leaf(*condition) for condition in domain)
 

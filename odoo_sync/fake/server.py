@@ -83,7 +83,7 @@ def make_app(odoo: FakeOdoo) -> flask.Flask:
     def state() -> dict[str, Any]:
         with odoo.lock:
             traces = {trace.sms_id_int: asdict(trace) for trace in odoo.traces.values()}
-            return {"sms": [{**asdict(row), "trace": traces[row.id]} for row in odoo.sms.values()]}
+            return {"sms": [{**asdict(row), "trace": traces[row.id]} for row in odoo.sms.values() if row.id in traces]}
 
     @app.post("/fake/faults")
     def inject() -> tuple[dict[str, Any], int]:

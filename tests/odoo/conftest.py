@@ -53,6 +53,7 @@ class Served:
         return {
             row.body: (row.state, self.odoo.traces[row.uuid].trace_status, row.failure_type)
             for row in self.odoo.sms.values()
+            if row.uuid in self.odoo.traces
         }
 
 
@@ -68,16 +69,16 @@ def served():
 
 
 @pytest.fixture
-def store(tmp_path):
-    opened = Store(tmp_path / "smsrack.db")
+def store(database):
+    opened = Store(database)
     yield opened
     opened.close()
 
 
 @pytest.fixture
 def make_sync(served, store):
-    def make(opened=None) -> OdooSync:
-        client, to = served.client(), opened or store
+    def make(opened=None, **changes) -> OdooSync:
+        client, to = served.client(**changes), opened or store
         pull = Pull(client, to, MessageSettings(), utc_now, Bells())
         steps = [Step("results", PushResults(client, to, utc_now).run), Step("messages", pull.run)]
         return OdooSync("odoo", steps, to, utc_now, lambda: Pause(0, 0))

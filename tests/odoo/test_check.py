@@ -38,6 +38,8 @@ def test_all_is_well(check):
         ("login", True),
         ("read sms.sms", True),
         ("write sms.sms", True),
+        ("create sms.sms", True),
+        ("Odoo's own sender", True),
         ("queue", True),
     ]
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from host_controller.store.odoo_objects import list_objects
-from odoo_sync.errors import OdooLoginError, OdooRejectedError, OdooUnavailableError
+from odoo_sync.errors import OdooElsewhereError, OdooLoginError, OdooRejectedError, OdooUnavailableError
 from odoo_sync.pause import Pause
 from odoo_sync.sync import OdooSync, Step
 
@@ -35,7 +35,7 @@ class Rounds:
     def run_for(self, **time):
         end = self.now + timedelta(**time)
         while self.now < end:
-            with contextlib.suppress(OdooRejectedError, OdooUnavailableError):
+            with contextlib.suppress(OdooElsewhereError, OdooRejectedError, OdooUnavailableError):
                 self.sync.run()
             self.now += timedelta(seconds=10)
 
@@ -101,3 +101,15 @@ def test_rows_are_written_once_a_minute_while_nothing_happens(rounds, monkeypatc
     monkeypatch.setattr(rounds.store, "write", lambda work: (writes.append(work), original(work))[1])
     rounds.run_for(minutes=10)
     assert len(writes) == 2 * 10
+
+
+def test_another_smsrack_that_is_at_work_is_looked_at_in_every_round(rounds, caplog):
+    rounds.errors["messages"] = OdooElsewhereError("another smsrack sends for the database")
+    rounds.run_for(minutes=5)
+    assert rounds.calls == {"results": 30, "messages": 30}
+    row = rounds.rows()["messages"]
+    assert (row.failures, row.next_at, row.error) == (30, None, "another smsrack sends for the database")
+    rounds.errors.clear()
+    rounds.run_for(seconds=10)
+    assert rounds.rows()["messages"].failures == 0
+    assert [record.levelname for record in caplog.records] == ["WARNING"]

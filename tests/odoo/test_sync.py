@@ -13,7 +13,7 @@ from host_controller.errors import ConfigError
 from host_controller.messaging.transitions import change_state
 from host_controller.rules.states import FailureCode, MessageState
 from host_controller.settings import OdooSettings
-from host_controller.store.models import MessageRecord, OdooSmsRecord
+from host_controller.store.models import BatchRecord, MessageRecord, OdooSmsRecord
 from odoo_sync.client import OdooClient
 from odoo_sync.errors import OdooRejectedError, OdooUnavailableError
 from odoo_sync.mapping import report_of, report_of_refusal
@@ -32,6 +32,11 @@ def finish(store, body, *path, failure=None):
             change_state(session, message, state, now=NOW, actor="test", reason="test", failure=failure)
 
     store.write(work)
+
+
+# Version, login and its context; may we see crons? for the lease: may we, who has it, take it; mailings there? what
+# waits; then for the claim: states, write, states again, the webhook.
+CALLS_OF_A_FIRST_ROUND = 13
 
 
 def bodies(store):
@@ -162,7 +167,11 @@ QUICK_FAULTS = ("down", "garbage", "lost_answer", "serialization", "database_dow
 @pytest.mark.parametrize(
     ("fault", "position"),
     # A time limit is the same at every call: two of them show it.
-    [*((fault, position) for fault in QUICK_FAULTS for position in range(7)), ("slow", 0), ("slow", 4)],
+    [
+        *((fault, position) for fault in QUICK_FAULTS for position in range(CALLS_OF_A_FIRST_ROUND)),
+        ("slow", 0),
+        ("slow", 9),
+    ],
 )
 def test_a_fault_at_any_call_neither_doubles_nor_loses(served, make_sync, store, fault, position):
     served.odoo.add_mailing([(ANNA, "one"), (EVA, "two")])
@@ -201,30 +210,69 @@ def test_killed_after_the_claim_and_before_the_queue(served, make_sync, store, m
     assert bodies(store) == ["one"]
 
 
-def test_what_odoo_sent_itself_meanwhile_is_dropped(served, make_sync, store, monkeypatch):
-    served.odoo.add_mailing([(ANNA, "one")])
+@pytest.mark.parametrize(("method", "state"), [("states", "pending"), ("write_state", "process")])
+def test_what_odoo_sent_itself_meanwhile_is_dropped(served, make_sync, store, monkeypatch, method, state):
+    (row,) = served.odoo.add_mailing([(ANNA, "one")])
     sync = make_sync()
-    original = OdooClient.states
+    original = getattr(OdooClient, method)
 
-    def sent_by_odoo(client, ids):
-        served.odoo.sms[ids[0]].state = "pending"
-        return original(client, ids)
+    def sent_by_odoo(client, *arguments):
+        if not row.to_delete:
+            row.state, row.to_delete = "pending", True
+        return original(client, *arguments)
 
-    monkeypatch.setattr(OdooClient, "states", sent_by_odoo)
+    monkeypatch.setattr(OdooClient, method, sent_by_odoo)
     sync.run()
     monkeypatch.undo()
     make_sync().run()
     assert bodies(store) == []
-    assert served.states()["one"][0] == "pending"
+    assert row.state == state
     assert served.odoo.reports == []
 
 
 def test_a_session_cookie_is_fetched_where_the_server_cannot_choose_a_database(served, sync, store):
     served.odoo.add_mailing([(ANNA, "one")])
-    # login, context, search_read, states, write, then the webhook.
-    served.faults.extend(["none"] * 5 + ["no_database"])
+    served.faults.extend(["none"] * (CALLS_OF_A_FIRST_ROUND - 1) + ["no_database"])
     sync.run()
     assert served.states()["one"][:2] == ("process", "process")
+
+
+def test_a_mailing_is_marketing_and_a_batch_and_the_rest_is_what_the_settings_say(served, make_sync, store):
+    served.odoo.add_mailing([(ANNA, "sale")])
+    served.odoo.execute(["odoo18", 9, "s3cret-canary", "sms.sms", "create", [{"number": EVA, "body": "your order"}]])
+    make_sync(brand="shop").run()
+    with store.reading() as session:
+        query = select(MessageRecord.text, MessageRecord.message_class, MessageRecord.brand, BatchRecord.name)
+        rows = session.execute(query.outerjoin(BatchRecord, MessageRecord.batch_id == BatchRecord.id)).all()
+    assert sorted(map(tuple, rows)) == [
+        ("sale", "marketing", "shop", "odoo odoo mailing 14"),
+        ("your order", "transactional", "shop", None),
+    ]
+
+
+def test_nothing_is_taken_while_the_sender_of_odoo_is_seen_to_be_on(served, sync, store):
+    served.odoo.is_admin = served.odoo.cron_is_on = True
+    served.odoo.add_mailing([(ANNA, "one")])
+    with pytest.raises(OdooRejectedError, match="both would send"):
+        sync.run()
+    assert bodies(store) == []
+    served.odoo.cron_is_on = False
+    sync.run()
+    assert bodies(store) == ["one"]
+
+
+def test_an_odoo_without_the_module_for_mailings(served, sync, store):
+    served.odoo.has_mailings = False
+    served.odoo.add_mailing([(ANNA, "one")])
+    sync.run()
+    assert bodies(store) == ["one"]
+
+
+def test_what_stays_outgoing_there_keeps_nothing_else_back(served, sync, store, monkeypatch):
+    monkeypatch.setattr("odoo_sync.pull.BATCH", 2)
+    served.odoo.add_mailing([("1188", "a"), ("1188", "b"), ("1188", "c"), (ANNA, "one")])
+    sync.run()
+    assert bodies(store) == ["one"]
 
 
 def test_the_same_number_and_text_twice_are_two_messages(served, sync, store):
@@ -265,7 +313,7 @@ def test_a_password_that_was_changed_meanwhile(served):
 def test_missing_rights_are_named(served):
     served.odoo.granted.discard("write")
     client = served.client()
-    assert [(r.operation, r.granted) for r in client.rights()] == [("read", True), ("write", False)]
+    assert [(r.operation, r.granted) for r in client.rights()] == [("read", True), ("write", False), ("create", True)]
     with pytest.raises(OdooRejectedError, match="lacks a right"):
         client.write_state([1], "process", None)
 

@@ -1,0 +1,168 @@
+"""Every call that we make to an Odoo was seen on a real one: in a recorded exchange, or by `SEEN_LIVE` below.
+
+`SEEN_LIVE` runs on the fake always, and on the Odoo of SMSRACK_TEST_ODOO_URL where one is named (tests/e2e/test_odoo.py
+says how); there its user needs the rights of docs/odoo.md.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import re
+import uuid
+from pathlib import Path
+
+import pytest
+
+import odoo_sync
+from host_controller.settings import OdooSettings
+from odoo_sync.client import OdooClient
+from odoo_sync.errors import OdooRejectedError
+
+PACKAGE = Path(odoo_sync.__file__).parent
+TRANSCRIPTS = Path(__file__).parents[1] / "transcripts" / "odoo"
+CALLERS = {"call", "_call", "execute_kw"}
+# Where Odoo answers us; what starts otherwise is ours.
+HTTP_PATH = re.compile(r"/(?:web|jsonrpc|sms)(?![a-z])[^\s`\\]*|/sms-gateway/[^\s`]*")
+UNKNOWN = uuid.uuid4().hex
+
+
+def own_files():
+    return [path for path in PACKAGE.rglob("*.py") if "fake" not in path.relative_to(PACKAGE).parts]
+
+
+def literal(node):
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
+
+
+def made_in(path):
+    """Give (model, method) of every call, and ("HTTP", path) of every path, that stands in a file."""
+    tree = ast.parse(path.read_text("utf-8"))
+    docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in CALLERS:
+            model, method, *_ = [*(literal(argument) for argument in node.args[:2]), None, None]
+            # The one way through: `call` of the client, which hands on what it was given.
+            if path.name != "client.py" or node.func.attr != "execute_kw":
+                assert model, f"{path.name}:{node.lineno}: write model and method as literals"
+                assert method, f"{path.name}:{node.lineno}: write model and method as literals"
+                yield model, method
+        elif (text := literal(node)) and id(node) not in docstrings and (found := HTTP_PATH.fullmatch(text)):
+            yield "HTTP", found.group().split("?")[0]
+
+
+def recorded():
+    for file in TRANSCRIPTS.glob("*.json"):
+        for exchange in json.loads(file.read_text("utf-8"))["exchanges"]:
+            yield "HTTP", exchange["http"]["path"]
+            arguments = (exchange["request"].get("params") or {}).get("args") or []
+            if len(arguments) > 4:
+                yield arguments[3], arguments[4]
+
+
+def covers(seen, call):
+    if call in seen:
+        return True
+    # What ends in an id is recorded with another one.
+    return call[0] == "HTTP" and call[1].endswith("/") and any(path.startswith(call[1]) for _, path in seen)
+
+
+def may_create(client):
+    assert client.call("sms.sms", "check_access_rights", ["create", False], {}) is True
+
+
+def may_read_traces(client):
+    assert client.call("mailing.trace", "check_access_rights", ["read", False], {}) in (True, False)
+
+
+def traces(client):
+    if not client.call("mailing.trace", "check_access_rights", ["read", False], {}):
+        pytest.skip("the user may not read mailing.trace")
+    wanted = [["sms_id_int", "in", [1, 2]]]
+    assert isinstance(client.call("mailing.trace", "search_read", [wanted, ["sms_id_int", "trace_status"]], {}), list)
+
+
+def may_see_crons(client):
+    assert client.call("ir.cron", "check_access_rights", ["read", False], {}) in (True, False)
+
+
+def own_sender(client):
+    if not client.call("ir.cron", "check_access_rights", ["read", False], {}):
+        pytest.skip("the user may not read ir.cron")
+    assert client.own_sender_is_on() in (True, False)
+
+
+def mark_failed(client):
+    values = {"number": "+420777123456", "body": "contract", "state": "canceled", "uuid": uuid.uuid4().hex}
+    made = client.call("sms.sms", "create", [values], {})
+    sms_id = made[0] if isinstance(made, list) else made
+    try:
+        client.set_error([sms_id], "sms_server")
+    except OdooRejectedError:
+        pytest.skip("the user may not read sms.tracker")
+    assert client.states([sms_id])[sms_id].state == "error"
+
+
+def choose_a_database(client):
+    assert client._odoo.http(f"/web?db={client.database}").read()
+
+
+SEEN_LIVE = {
+    ("sms.sms", "check_access_rights"): may_create,
+    ("mailing.trace", "check_access_rights"): may_read_traces,
+    ("mailing.trace", "search_read"): traces,
+    ("ir.cron", "check_access_rights"): may_see_crons,
+    ("ir.cron", "search_count"): own_sender,
+    ("sms.sms", "action_set_error"): mark_failed,
+    ("HTTP", "/web"): choose_a_database,
+}
+
+
+@pytest.mark.parametrize("path", own_files(), ids=lambda path: path.name)
+def test_every_call_was_seen_on_a_real_odoo(path):
+    seen = set(recorded()) | set(SEEN_LIVE)
+    missing = {call for call in made_in(path) if not covers(seen, call)}
+    assert not missing, "record these calls of a real Odoo, or add them to SEEN_LIVE"
+
+
+def test_nothing_is_seen_live_that_nobody_calls():
+    assert set(SEEN_LIVE) <= {call for path in own_files() for call in made_in(path)}
+
+
+@pytest.fixture(params=["fake", "real"])
+def client(request):
+    if request.param == "fake":
+        return request.getfixturevalue("served").client()
+    if "SMSRACK_TEST_ODOO_URL" not in os.environ:
+        pytest.skip("no real Odoo is named in SMSRACK_TEST_ODOO_URL")
+    user = os.environ.get("SMSRACK_TEST_ODOO_DAEMON_USER", os.environ.get("SMSRACK_TEST_ODOO_USER", "admin"))
+    password = os.environ.get(
+        "SMSRACK_TEST_ODOO_DAEMON_PASSWORD", os.environ.get("SMSRACK_TEST_ODOO_PASSWORD", "admin")
+    )
+    database = os.environ.get("SMSRACK_TEST_ODOO_DATABASE", "odoo18")
+    return OdooClient(OdooSettings(url=os.environ["SMSRACK_TEST_ODOO_URL"], database=database, user=user), password)
+
+
+@pytest.mark.parametrize("call", list(SEEN_LIVE), ids=" ".join)
+def test_calls_that_no_transcript_holds(client, call):
+    client.server_version()
+    SEEN_LIVE[call](client)
+
+
+def test_the_pull_as_a_real_odoo_answers_it(client):
+    """What the pull relies on, with the types and the effects that a real Odoo shows."""
+    assert client.capabilities().version in (17, 18, 19)
+    assert client.has_mailings() is True
+    values = {"number": "+420777123456", "body": "contract", "state": "canceled", "uuid": uuid.uuid4().hex}
+    made = client.call("sms.sms", "create", [values], {})
+    sms_id = made[0] if isinstance(made, list) else made
+    assert client.states([sms_id])[sms_id].state == "canceled"
+    client.write_state([sms_id], "error", "sms_acc")
+    assert client.states([sms_id])[sms_id].to_delete is False
+    client.report([("not_allowed", [values["uuid"]])])
+    client.report([("not_allowed", [UNKNOWN])])
+    # A report settles a row, also one without a trace: nothing adopts it then.
+    assert client.states([sms_id])[sms_id].to_delete is True
+    assert client.states([2**31 - 1]) == {}
+    assert client.outgoing(5, after_id=2**31 - 2) == []
