@@ -38,12 +38,19 @@ from host_controller.messaging.sweep import sweep_overdue
 from host_controller.messaging.unroutable import Unroutable
 from host_controller.rules.timings import Timings
 from host_controller.scheduler import Clock
-from host_controller.settings import AdbSettings, Settings
+from host_controller.settings import AdbSettings, OdooMode, Settings
 from host_controller.store.data_dir import DataDirectory
 from host_controller.store.store import Store
+from odoo_sync.blacklist import Blacklist
+from odoo_sync.both_ways import BothWays, Part
+from odoo_sync.chatter import Chatter
 from odoo_sync.client import OdooClient
+from odoo_sync.forwarding import Forwarding
+from odoo_sync.outbox import Outbox
+from odoo_sync.partners import Partners
 from odoo_sync.pull import Pull
 from odoo_sync.push_results import PushResults
+from odoo_sync.reply_marks import ReplyMarks
 from odoo_sync.sync import OdooSync
 from web import Services, create_app, make_api, make_gateway_app, make_gateway_server, make_pages
 
@@ -152,6 +159,8 @@ def build_controller(settings: Settings, data: DataDirectory) -> Controller:
     clock.every(timings.health_s, "health", lanes.ask_for_health)
     for name, odoo in settings.odoo.items():
         clock.every(odoo.poll_s, f"odoo {name}", _odoo_sync(name, settings, store, bells).run)
+        if odoo.user:
+            clock.every(odoo.poll_s, f"odoo {name} both ways", make_both_ways(name, settings, store).run)
     remote = RemoteCare(store, remotes, dispatcher, timings, utc_now)
     services = Services(store, rack, bells, settings, utc_now, clock.jobs, holds, dispatcher=dispatcher, remote=remote)
     surfaces = _surfaces(services, data)
@@ -169,6 +178,26 @@ def make_odoo_client(name: str, settings: Settings) -> OdooClient:
 def _odoo_sync(name: str, settings: Settings, store: Store, bells: Bells) -> OdooSync:
     client = make_odoo_client(name, settings)
     return OdooSync(Pull(client, store, settings.messages, utc_now, bells), PushResults(client, store, utc_now))
+
+
+def make_both_ways(name: str, settings: Settings, store: Store) -> BothWays:
+    """Give what keeps blacklist and chatter in step with one of the Odoo databases of the settings."""
+    odoo = settings.odoo[name]
+    client = make_odoo_client(name, settings)  # its own: messages and results wait for none of its calls
+    outbox = Outbox(name, store, utc_now, settings.timings_scale)
+    home = settings.messages.home_region
+    of_brand = [peer for peer, other in settings.odoo.items() if other.brand == odoo.brand]
+    parts: list[tuple[str, Part]] = [
+        ("refused numbers", Blacklist(client, store, outbox, utc_now, home, odoo.brand, of_brand))
+    ]
+    if odoo.mode is not OdooMode.GATEWAY:  # its module does this with what it is told
+        told = [peer for peer, other in settings.odoo.items() if other.mode is not OdooMode.GATEWAY and other.user]
+        parts += [
+            ("replies", Forwarding(outbox, store, utc_now, told)),
+            ("notes", Chatter(client, store, outbox, Partners(client, home), utc_now)),
+            ("answered messages", ReplyMarks(client, store, outbox, utc_now, settings.timings_scale)),
+        ]
+    return BothWays(name, parts)
 
 
 def make_api_app(services: Services) -> Flask:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from urllib.error import HTTPError
@@ -17,7 +17,7 @@ from odoorpc.error import RPCError
 
 from host_controller.errors import ConfigError
 from host_controller.settings import OdooSettings
-from odoo_sync.errors import OdooRejectedError, OdooSyncError, OdooUnavailableError
+from odoo_sync.errors import OdooRecordError, OdooRejectedError, OdooSyncError, OdooUnavailableError
 
 T = TypeVar("T")
 # Given, so that a client can be made while Odoo is down; the calls that we make are the same on 17 to 19.
@@ -25,6 +25,13 @@ _VERSION = "18.0"
 _SMS_FIELDS = ["id", "uuid", "number", "body", "state"]
 # Odoo gives up on a row that others hold, or loses its database, for a while only.
 _PASSING = ("psycopg2.errors.SerializationFailure", "psycopg2.OperationalError", "psycopg2.InterfaceError")
+# About what a call names, not about who calls: a number that cannot be, a record that is gone, a field that is not.
+_OF_RECORDS = (
+    "odoo.exceptions.UserError",
+    "odoo.exceptions.ValidationError",
+    "odoo.exceptions.MissingError",
+    "builtins.ValueError",
+)
 # At DEBUG odoorpc writes every call with its password.
 logging.getLogger("odoorpc").setLevel(logging.WARNING)
 
@@ -77,6 +84,20 @@ class OdooClient:
         """The database's name."""
         return self._settings.database
 
+    @property
+    def user_id(self) -> int:
+        """Odoo's id of the user whose rights all calls have. Raises OdooSyncError."""
+
+        def ask() -> int:
+            self._log_in()
+            return int(self._odoo.env.uid)
+
+        return self._guarded(ask)
+
+    def call(self, model: str, method: str, arguments: Sequence[Any], options: Mapping[str, Any] | None = None) -> Any:
+        """Call a public method of a model. Raises OdooSyncError, OdooRecordError where the call itself is to blame."""
+        return self._call(model, method, list(arguments), dict(options or {}))
+
     def server_version(self) -> str:
         """Ask for the server's version; needs no login."""
         answer = self._guarded(lambda: self._odoo.json("/web/webclient/version_info", {}))
@@ -119,12 +140,15 @@ class OdooClient:
 
     def _call(self, model: str, method: str, arguments: list[Any], options: dict[str, Any]) -> Any:
         def call() -> Any:
-            if not self._is_logged_in:
-                self._odoo.login(self._settings.database, self._settings.user, self._password)
-                self._is_logged_in = True
+            self._log_in()
             return self._odoo.execute_kw(model, method, arguments, options)
 
         return self._guarded(call)
+
+    def _log_in(self) -> None:
+        if not self._is_logged_in:
+            self._odoo.login(self._settings.database, self._settings.user, self._password)
+            self._is_logged_in = True
 
     def _post_status(self, params: dict[str, Any]) -> None:
         try:
@@ -141,8 +165,9 @@ class OdooClient:
             try:
                 return call()
             except OdooRpcError as error:
-                self._is_logged_in = False
-                raise _translated(error) from error
+                ours = _translated(error)
+                self._is_logged_in &= isinstance(ours, OdooRecordError)  # anything else may come from the login
+                raise ours from error
             except (OSError, ValueError, http.client.HTTPException, KeyError) as error:
                 words = f"HTTP {error.code}" if isinstance(error, HTTPError) else type(error).__name__
                 raise OdooUnavailableError(
@@ -164,6 +189,8 @@ def _translated(error: OdooRpcError) -> OdooSyncError:
         return OdooRejectedError("Odoo does not accept the login any more; check the user and its API key")
     if name == "odoo.exceptions.AccessError":
         return OdooRejectedError(f"the Odoo user lacks a right: {words}")
+    if name in _OF_RECORDS:
+        return OdooRecordError(f"Odoo refused what a call was about: {name}", words)
     return OdooRejectedError(f"Odoo refused a call: {name}: {words}")
 
 

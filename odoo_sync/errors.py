@@ -3,6 +3,7 @@
 OdooSyncError
 OdooUnavailableError   down, slow, restarting, or losing a race: try again, after re-reading
 OdooRejectedError      wrong login, a missing right, a wrong call: a person must act; trying again helps nothing
+    OdooRecordError    what the call was about cannot be, or is gone: other calls are not concerned
 """
 
 from __future__ import annotations
@@ -26,3 +27,14 @@ class OdooRejectedError(OdooSyncError):
     """Odoo answered, and refused."""
 
     code = "odoo_rejected"
+
+
+class OdooRecordError(OdooRejectedError):
+    """What a call was about cannot be, or is not there."""
+
+    code = "odoo_record"
+
+    def __init__(self, message: str, words: str) -> None:
+        super().__init__(message)
+        self.words = words
+        """Odoo's own, in the user's language; they may hold a number or a text and belong in no log."""

@@ -10,6 +10,13 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from odoo_sync.fake.blacklist import FakeBlacklist
+from odoo_sync.fake.contacts import FakeMessages, FakePartners
+from odoo_sync.fake.errors import OdooError
+from odoo_sync.fake.orders import FakeUsers
+from odoo_sync.fake.table import Table
+from odoo_sync.fake.traces import FakeTraces, Trace
+
 _STATES = ("outgoing", "process", "pending", "sent", "error", "canceled")
 _GOOD = {"processing": "process", "success": "pending", "sent": "pending", "delivered": "sent"}
 _BAD = {
@@ -22,14 +29,6 @@ _BAD = {
 # A report that is older than what is known is passed over; a failure is not, and a success heals it.
 _RANK = {"outgoing": 0, "process": 1, "pending": 2, "sent": 3}
 _UUID = re.compile(r"[0-9a-f]{32}")
-
-
-class OdooError(Exception):
-    """An error as Odoo's server reports it."""
-
-    def __init__(self, name: str, message: str) -> None:
-        super().__init__(message)
-        self.name = name
 
 
 @dataclass
@@ -49,19 +48,6 @@ class Sms:
     mail_message_id: list[Any] | bool = False
 
 
-@dataclass
-class Trace:
-    """A row of mailing.trace."""
-
-    id: int
-    sms_id_int: int
-    sms_number: str
-    trace_status: str = "outgoing"
-    failure_type: str | bool = False
-    failure_reason: str | bool = False
-    sent_datetime: str | bool = False
-
-
 class FakeOdoo:
     """One database with one user."""
 
@@ -74,6 +60,17 @@ class FakeOdoo:
         self.reports: list[tuple[str, str]] = []
         """Every (word, uuid) that was reported, in order."""
         self.lock = threading.RLock()
+        self.blacklist = FakeBlacklist()
+        self.messages = FakeMessages()
+        self.partners = FakePartners(self.messages)
+        self.tables: dict[str, Table] = {}
+        """Models that are rows and nothing else."""
+        for table in (self.blacklist, self.messages, self.partners, FakeTraces(self.traces), FakeUsers(self.uid)):
+            self.install(table)
+
+    def install(self, table: Table) -> None:
+        """Add a model."""
+        self.tables[table.model] = table
 
     def add_mailing(self, recipients: Sequence[tuple[str, str]], name: str = "Campaign") -> list[Sms]:
         """Queue (number, body) pairs as an SMS mailing does."""
@@ -83,7 +80,10 @@ class FakeOdoo:
                 sms_id = len(self.sms) + 12138
                 row = Sms(sms_id, uuid_module.uuid4().hex, number, body, [14, name], _now())
                 self.sms[sms_id] = row
-                self.traces[row.uuid] = Trace(len(self.traces) + 1, sms_id, number)
+                trace = Trace(len(self.traces) + 1, sms_id, number)
+                if partner := next((p for p in self.partners.rows.values() if p["phone_sanitized"] == number), None):
+                    trace.model, trace.res_id = "res.partner", partner["id"]
+                self.traces[row.uuid] = trace
                 added.append(row)
             return added
 
@@ -102,8 +102,12 @@ class FakeOdoo:
             return {"lang": "en_US", "tz": "Europe/Prague", "uid": self.uid}
         arguments, options = (rest[0] if rest else []), (rest[1] if len(rest) > 1 else {})
         handler = getattr(self, f"_{model.replace('.', '_')}_{method}", None)
+        if table := self.tables.get(model):
+            table.user = [self.uid, self.login]
+            handler = handler or getattr(table, method, None)
         if handler is None:
-            known = any(name.startswith(f"_{model.replace('.', '_')}_") for name in dir(self))
+            own = any(name.startswith(f"_{model.replace('.', '_')}_") for name in dir(self))
+            known = own or model in self.tables
             if known:
                 words = f"The method '{model}.{method}' does not exist"
                 raise OdooError("builtins.AttributeError", words)
@@ -168,9 +172,6 @@ class FakeOdoo:
         if raise_exception:
             self._require(operation)
         return False
-
-    def _mailing_trace_search_read(self, domain: list[Any], fields: list[str]) -> list[dict[str, Any]]:
-        return [_read(asdict(row), fields) for row in self.traces.values() if _matches(asdict(row), domain)]
 
     def _require(self, operation: str) -> None:
         if operation not in self.granted:
