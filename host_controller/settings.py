@@ -270,6 +270,8 @@ class OdooSettings(Section):
     """In whose name its messages are sent, where people can opt out of one name and not of another."""
     message_class: Annotated[str, Field(pattern="transactional|marketing")] = "transactional"
     """Of what does not come from a mailing; what does is marketing."""
+    contacts: bool = False
+    """Copy contacts that have a number, and orders, for choosing recipients."""
 
     def password(self, name: str) -> str:
         """Read the secret of the connection with this name. Raises ConfigError."""

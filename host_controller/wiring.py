@@ -45,6 +45,7 @@ from odoo_sync.blacklist import Blacklist
 from odoo_sync.both_ways import BothWays, Part
 from odoo_sync.chatter import Chatter
 from odoo_sync.client import OdooClient
+from odoo_sync.facts import Contacts, ShopOrders, TillOrders
 from odoo_sync.forwarding import Forwarding
 from odoo_sync.outbox import Outbox
 from odoo_sync.partners import Partners
@@ -196,6 +197,12 @@ def make_both_ways(name: str, settings: Settings, store: Store) -> BothWays:
             ("replies", Forwarding(outbox, store, utc_now, told)),
             ("notes", Chatter(client, store, outbox, Partners(client, home), utc_now)),
             ("answered messages", ReplyMarks(client, store, outbox, utc_now, settings.timings_scale)),
+        ]
+    if odoo.contacts:
+        parts += [
+            ("contacts", Contacts(client, store, utc_now)),
+            ("shop orders", ShopOrders(client, store, utc_now)),
+            ("till orders", TillOrders(client, store, utc_now)),
         ]
     return BothWays(name, parts)
 

@@ -548,7 +548,7 @@ class OdooPartnerRecord(Base):
     database: Mapped[str] = mapped_column(String(128))
     odoo_id: Mapped[int]
     name: Mapped[str]
-    msisdn: Mapped[str | None] = mapped_column(String(20))
+    msisdn: Mapped[str] = mapped_column(String(20))
     email: Mapped[str | None]
     lang: Mapped[str | None] = mapped_column(String(16))
     country: Mapped[str | None] = mapped_column(String(2))
@@ -573,9 +573,9 @@ class OdooOrderRecord(Base):
     model: Mapped[str] = mapped_column(String(64))
     odoo_id: Mapped[int]
     name: Mapped[str]
-    partner_id: Mapped[int | None]
+    partner_id: Mapped[int]
     ordered_at: Mapped[datetime | None]
-    total: Mapped[str] = mapped_column(String(32))
+    total_milli: Mapped[int] = mapped_column(BigInteger)
     currency: Mapped[str | None] = mapped_column(String(8))
     state: Mapped[str] = mapped_column(String(32))
     written_at: Mapped[datetime]
