@@ -7,9 +7,10 @@ later than it was refused is lifted here; what the recipient or a program takes 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any, cast
 
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
@@ -20,14 +21,13 @@ from host_controller.store.bulk import rows_in
 from host_controller.store.models import OdooBlacklistRecord, OdooOutboxRecord, OptOutRecord
 from host_controller.store.store import Store
 from host_controller.text.msisdn import parse_sender
-from odoo_sync.changes import Changes, Row, parse_time
+from odoo_sync.changes import ALSO_ARCHIVED, Changes, Row, parse_time
 from odoo_sync.client import OdooClient
 from odoo_sync.errors import OdooRecordError, OdooRejectedError
 from odoo_sync.outbox import BATCH, Kind, Outbox
 
 _MODEL = "phone.blacklist"
-_FIELDS = ["number", "active", "write_uid"]
-_ALSO_ARCHIVED = {"active_test": False}
+_FIELDS = ["number", "active", "write_uid", "write_date"]
 _WHOLE_EVERY = timedelta(hours=1)
 # OdooBot: crons and modules.
 _ROBOT = 1
@@ -59,7 +59,7 @@ class Blacklist:
         self._home_region = home_region
         self._brand = brand
         self._peers = peers
-        self._changes = Changes(client, store, clock, _MODEL, _FIELDS)
+        self._changes = Changes(client.name, _MODEL, self._search, store, clock)
         self._whole_at: datetime | None = None
         self._staff: dict[int, bool] = {_ROBOT: False}
 
@@ -204,7 +204,7 @@ class Blacklist:
             adds, removes = self._wanted(numbers)
             self._create(adds, refused)
             for number in removes:
-                self._client.call(_MODEL, "remove", [[], number])
+                self._client.call("phone.blacklist", "remove", [[], number])
             self._take(self._ask([*adds, *removes]))
             adds, removes = self._wanted(numbers)
             refused |= {*adds, *removes}
@@ -222,7 +222,7 @@ class Blacklist:
         if not numbers:
             return
         try:
-            self._client.call(_MODEL, "create", [[{"number": number} for number in numbers]])
+            self._client.call("phone.blacklist", "create", [[{"number": number} for number in numbers]])
         except OdooRecordError:
             if len(numbers) == 1:
                 refused.update(numbers)
@@ -240,10 +240,11 @@ class Blacklist:
         wanted = sorted(set(numbers))
         return [n for n in wanted if n in refused - listed], [n for n in wanted if n in listed - refused]
 
-    def _ask(self, numbers: Sequence[str]) -> list[Row]:
-        fields = [*_FIELDS, "write_date"]
-        options = {"context": _ALSO_ARCHIVED}
-        return list(self._client.call(_MODEL, "search_read", [[["number", "in", list(numbers)]], fields], options))
+    def _ask(self, numbers: Sequence[str]) -> Sequence[Row]:
+        return self._search([["number", "in", list(numbers)]], ALSO_ARCHIVED) if numbers else []
+
+    def _search(self, domain: list[Any], options: Mapping[str, Any]) -> Sequence[Row]:
+        return cast(list[Row], self._client.call("phone.blacklist", "search_read", [domain, _FIELDS], options))
 
     def _known(self, session: Session, numbers: Iterable[str]) -> dict[str, OdooBlacklistRecord]:
         query = select(OdooBlacklistRecord).where(OdooBlacklistRecord.database == self._outbox.database)
@@ -256,9 +257,7 @@ class Blacklist:
         if not unknown:
             return
         try:
-            rows = self._client.call(
-                "res.users", "search_read", [[["id", "in", unknown]], ["share"]], {"context": _ALSO_ARCHIVED}
-            )
+            rows = self._client.call("res.users", "search_read", [[["id", "in", unknown]], ["share"]], ALSO_ARCHIVED)
         except OdooRejectedError:
             return
         self._staff |= {row["id"]: not row["share"] for row in rows}

@@ -7,7 +7,7 @@ that old, and goes through what it finds by id, never by time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,14 +16,15 @@ from sqlalchemy.orm import Session
 
 from host_controller.store.models import OdooCursorRecord
 from host_controller.store.store import Store
-from odoo_sync.client import OdooClient
 
 BATCH = 500
 # Odoo ends a request after limit_time_real, 2 minutes by default; a cron may take some more.
 _OVERLAP = timedelta(minutes=10)
 _SECOND = timedelta(seconds=1)
-_ALSO_ARCHIVED = {"active_test": False}
+ALSO_ARCHIVED: Mapping[str, Any] = {"context": {"active_test": False}}
 Row = dict[str, Any]
+Search = Callable[[list[Any], Mapping[str, Any]], Sequence[Row]]
+"""Asks Odoo for the rows of a domain, `write_date` among their fields; the mapping is what `search_read` also takes."""
 
 
 @dataclass(frozen=True)
@@ -42,16 +43,14 @@ class _Cursor:
 class Changes:
     """The changed records of one model, archived ones too."""
 
-    def __init__(
-        self, client: OdooClient, store: Store, clock: Callable[[], datetime], model: str, fields: Sequence[str]
-    ) -> None:
-        self._client = client
+    def __init__(self, database: str, model: str, search: Search, store: Store, clock: Callable[[], datetime]) -> None:
+        """`database` is the connection's name."""
+        self._key = (database, model)
+        self._search = search
         self._store = store
         self._clock = clock
-        self._model = model
-        self._fields = [*fields, "write_date"]
 
-    def pages(self, *, whole: bool = False) -> Iterator[list[Row]]:
+    def pages(self, *, whole: bool = False) -> Iterator[Sequence[Row]]:
         """Give what changed, or all there is, in pages by id; once the last is dealt with, it is not given again.
 
         Rows may come that were given before. Raises OdooSyncError.
@@ -62,10 +61,7 @@ class Changes:
             domain = [["write_date", ">=", odoo_time(cursor.since(now))]]
         newest, last_id = None, 0
         while True:
-            options = {"limit": BATCH, "order": "id asc", "context": _ALSO_ARCHIVED}
-            rows = self._client.call(
-                self._model, "search_read", [[["id", ">", last_id], *domain], self._fields], options
-            )
+            rows = self._search([["id", ">", last_id], *domain], {"limit": BATCH, "order": "id asc", **ALSO_ARCHIVED})
             if not rows:
                 break
             yield rows
@@ -78,14 +74,13 @@ class Changes:
 
     def _cursor(self) -> _Cursor | None:
         with self._store.reading() as session:
-            found = session.get(OdooCursorRecord, (self._client.name, self._model))
+            found = session.get(OdooCursorRecord, self._key)
             return _Cursor(found.written_at, found.seen_at) if found and found.written_at else None
 
     def _move(self, session: Session, cursor: _Cursor) -> None:
+        database, model = self._key
         session.merge(
-            OdooCursorRecord(
-                database=self._client.name, model=self._model, written_at=cursor.written_at, seen_at=cursor.seen_at
-            )
+            OdooCursorRecord(database=database, model=model, written_at=cursor.written_at, seen_at=cursor.seen_at)
         )
 
 

@@ -6,9 +6,9 @@ What is deleted in Odoo leaves no trace to read: once a day it is asked which of
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from sqlalchemy import ColumnElement, delete, select
 from sqlalchemy.orm import Session
@@ -16,12 +16,24 @@ from sqlalchemy.orm import Session
 from host_controller.store.bulk import insert_rows, rows_in
 from host_controller.store.models import OdooOrderRecord, OdooPartnerRecord
 from host_controller.store.store import Store
-from odoo_sync.changes import BATCH, Changes, Row, parse_time
+from odoo_sync.changes import ALSO_ARCHIVED, BATCH, Changes, Row, parse_time
 from odoo_sync.client import OdooClient
 from odoo_sync.errors import OdooRecordError
 
 _EVERY, _LOOK_FOR_DELETED_EVERY = timedelta(minutes=5), timedelta(days=1)
-_ALSO_ARCHIVED = {"active_test": False}
+_CONTACT_FIELDS = [
+    "name",
+    "phone_sanitized",
+    "email",
+    "lang",
+    "country_code",
+    "city",
+    "category_id",
+    "is_company",
+    "active",
+    "write_date",
+]
+_ORDER_FIELDS = ["name", "partner_id", "date_order", "amount_total", "currency_id", "state", "write_date"]
 Record = type[OdooPartnerRecord] | type[OdooOrderRecord]
 
 
@@ -29,14 +41,13 @@ class Facts(ABC):
     """A copy of one model's records. Where the module that has the model is not installed, there are none."""
 
     model: ClassVar[str]
-    fields: ClassVar[Sequence[str]]
     record: ClassVar[Record]
 
     def __init__(self, client: OdooClient, store: Store, clock: Callable[[], datetime]) -> None:
         self._client = client
         self._store = store
         self._clock = clock
-        self._changes = Changes(client, store, clock, self.model, self.fields)
+        self._changes = Changes(client.name, self.model, self._search, store, clock)
         self._read_at: datetime | None = None
         self._compared_at: datetime | None = None
 
@@ -57,6 +68,10 @@ class Facts(ABC):
             count = 0  # no such model
         self._read_at = now
         return count
+
+    @abstractmethod
+    def _search(self, domain: list[Any], options: Mapping[str, Any]) -> Sequence[Row]:
+        """Ask Odoo for rows."""
 
     @abstractmethod
     def _values(self, row: Row) -> dict[str, Any] | None:
@@ -87,9 +102,7 @@ class Facts(ABC):
         gone: list[int] = []
         for start in range(0, len(ids), BATCH):
             asked = ids[start : start + BATCH]
-            options = {"context": _ALSO_ARCHIVED}
-            rows = self._client.call(self.model, "search_read", [[["id", "in", asked]], ["id"]], options)
-            gone += set(asked) - {row["id"] for row in rows}
+            gone += set(asked) - {row["id"] for row in self._search([["id", "in", asked]], ALSO_ARCHIVED)}
         if gone:
             self._store.write(lambda session: self._drop(session, gone))
         return len(gone)
@@ -109,18 +122,10 @@ class Contacts(Facts):
     """`res.partner`, those that have a number."""
 
     model = "res.partner"
-    fields = (
-        "name",
-        "phone_sanitized",
-        "email",
-        "lang",
-        "country_code",
-        "city",
-        "category_id",
-        "is_company",
-        "active",
-    )
     record = OdooPartnerRecord
+
+    def _search(self, domain: list[Any], options: Mapping[str, Any]) -> Sequence[Row]:
+        return cast(list[Row], self._client.call("res.partner", "search_read", [domain, _CONTACT_FIELDS], options))
 
     def _values(self, row: Row) -> dict[str, Any] | None:
         if not row["phone_sanitized"]:
@@ -141,7 +146,6 @@ class Contacts(Facts):
 class Orders(Facts):
     """`sale.order` and `pos.order` have the same fields."""
 
-    fields = ("name", "partner_id", "date_order", "amount_total", "currency_id", "state")
     record = OdooOrderRecord
 
     def _values(self, row: Row) -> dict[str, Any] | None:
@@ -168,8 +172,14 @@ class ShopOrders(Orders):
 
     model = "sale.order"
 
+    def _search(self, domain: list[Any], options: Mapping[str, Any]) -> Sequence[Row]:
+        return cast(list[Row], self._client.call("sale.order", "search_read", [domain, _ORDER_FIELDS], options))
+
 
 class TillOrders(Orders):
     """Of the point of sale."""
 
     model = "pos.order"
+
+    def _search(self, domain: list[Any], options: Mapping[str, Any]) -> Sequence[Row]:
+        return cast(list[Row], self._client.call("pos.order", "search_read", [domain, _ORDER_FIELDS], options))
