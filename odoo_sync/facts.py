@@ -18,7 +18,7 @@ from host_controller.store.models import OdooOrderRecord, OdooPartnerRecord
 from host_controller.store.store import Store
 from odoo_sync.changes import ALSO_ARCHIVED, BATCH, Changes, Row, parse_time
 from odoo_sync.client import OdooClient
-from odoo_sync.errors import OdooRecordError
+from odoo_sync.errors import OdooRecordError, OdooRejectedError
 
 _EVERY, _LOOK_FOR_DELETED_EVERY = timedelta(minutes=5), timedelta(days=1)
 _CONTACT_FIELDS = [
@@ -66,6 +66,9 @@ class Facts(ABC):
                 self._compared_at = now
         except OdooRecordError:
             count = 0  # no such model
+        except OdooRejectedError:
+            self._read_at = now  # for want of a right; not to be asked for with every round
+            raise
         self._read_at = now
         return count
 

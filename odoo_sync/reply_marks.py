@@ -1,6 +1,6 @@
 """Marking what a mailing wrote as answered: `mailing.trace` gets the status `reply`.
 
-A report that comes later than the mark would take it back (seen on Odoo 18 with a click), so a mark waits until what we
+A report that comes later takes the mark back, as it does with a click (seen on Odoo 18). So a mark waits until what we
 sent was reported, and repeated, some minutes ago.
 """
 
