@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from host_controller.consent.opt_outs import EVERY_BRAND, OptOutSource, Origin, in_force, lift
@@ -61,14 +61,18 @@ class Blacklist:
         self._peers = peers
         self._changes = Changes(client.name, _MODEL, self._search, store, clock)
         self._whole_at: datetime | None = None
+        self._compared: tuple[int, int] | None = None
         self._staff: dict[int, bool] = {_ROBOT: False}
 
     def run(self) -> int:
         """Take over what changed there, and set there what is refused here; give how many. Raises OdooSyncError."""
         count = self._read()
-        while self._store.write(self._note_differences) + (sent := self._push()):
-            count += sent
-        return count
+        state = self._state()
+        if count or state != self._compared:
+            while self._note_differences():
+                count += self._push()
+            self._compared = state
+        return count + self._push()
 
     def _read(self) -> int:
         now = self._clock()
@@ -79,7 +83,7 @@ class Blacklist:
             there |= {row["id"] for row in rows}
         if whole:
             self._store.write(lambda session: self._drop_deleted(session, there))
-            self._whole_at = now
+            self._whole_at, self._compared = now, None
         return count
 
     def _take(self, rows: Sequence[Row]) -> int:
@@ -161,8 +165,23 @@ class Blacklist:
                 if was_theirs:
                     self._lift_theirs(session, record.msisdn)
 
-    def _note_differences(self, session: Session) -> int:
-        """Write down numbers that are refused here and not there, or there by us and not here any more."""
+    def _state(self) -> tuple[int, int]:
+        """Give what changes with every opt-out that is set or lifted: comparing all of a long list takes its time."""
+        with self._store.reading() as session:
+            last, lifted = session.execute(select(func.max(OptOutRecord.id), func.count(OptOutRecord.lifted_at))).one()
+        return last or 0, lifted
+
+    def _note_differences(self) -> int:
+        """Write down what is to be set there and to be taken off; give how many numbers."""
+        with self._store.reading() as session:
+            numbers = self._differences(session)
+        if numbers:
+            rows = [(number, None) for number in numbers]
+            self._store.write(lambda session: self._outbox.add(session, Kind.BLACKLIST, rows))
+        return len(numbers)
+
+    def _differences(self, session: Session) -> list[str]:
+        """Give numbers that are refused here and not there, or there and not here any more, unless they wait."""
         database = self._outbox.database
         open_row = select(OdooOutboxRecord.id).where(
             OdooOutboxRecord.database == database,
@@ -190,8 +209,7 @@ class Blacklist:
             ~refused.exists(),
             ~open_row.where(OdooOutboxRecord.record == OdooBlacklistRecord.msisdn).exists(),
         )
-        numbers = [*session.scalars(missing.limit(BATCH)), *session.scalars(lifted.limit(BATCH))]
-        return self._outbox.add(session, Kind.BLACKLIST, [(number, None) for number in numbers])
+        return [*session.scalars(missing.limit(BATCH)), *session.scalars(lifted.limit(BATCH))]
 
     def _push(self) -> int:
         items = self._outbox.take(Kind.BLACKLIST)

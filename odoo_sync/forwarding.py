@@ -6,7 +6,7 @@ know the number: all are told, and each finds its own contact or none.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
@@ -25,6 +25,8 @@ from odoo_sync.outbox import BATCH, Kind, Outbox
 # What an operator decides later than this about a message that came in stays here.
 _LONGEST = timedelta(days=30)
 _MODEL = "mail.message"
+# Messages to one number, of databases that are not in the settings any more.
+_LOOK_BACK = 100
 _ELSEWHERE = "elsewhere"
 
 
@@ -41,16 +43,17 @@ class Forwarding:
     def run(self) -> int:
         """Write down what is new; give how many messages that is."""
         count = 0
-        while new := self._store.write(self._collect):
-            count += new
-            if new < BATCH:
+        while new := self._read():
+            self._store.write(lambda session, new=new: self._note(session, new))  # type: ignore[misc]
+            count += len(new)
+            if len(new) < BATCH:
                 break
         return count
 
-    def _collect(self, session: Session) -> int:
-        database = self._outbox.database
+    def _read(self) -> list[tuple[int, str, bool]]:
+        """Give (id, number, whether it is this database's) of messages that are not written down yet."""
         told = select(OdooOutboxRecord.id).where(
-            OdooOutboxRecord.database == database,
+            OdooOutboxRecord.database == self._outbox.database,
             OdooOutboxRecord.kind == Kind.CHATTER,
             OdooOutboxRecord.inbound_id == InboundRecord.id,
         )
@@ -58,33 +61,25 @@ class Forwarding:
             select(InboundRecord.id, InboundRecord.msisdn, InboundRecord.received_at)
             .where(
                 FORWARDED,
-                InboundRecord.stored_at >= self._since(session),
+                InboundRecord.stored_at >= self._since(),
                 InboundRecord.msisdn.is_not(None),
                 ~told.exists(),
             )
             .order_by(InboundRecord.id)
             .limit(BATCH)
         )
-        new = session.execute(query).all()
-        ours = [(msisdn, inbound_id) for inbound_id, msisdn, at in new if msisdn and self._is_ours(session, msisdn, at)]
+        with self._store.reading() as session:
+            new = session.execute(query).all()
+            return [
+                (inbound_id, number, self._is_ours(session, number, at)) for inbound_id, number, at in new if number
+            ]
+
+    def _note(self, session: Session, new: Sequence[tuple[int, str, bool]]) -> None:
+        ours = [(number, inbound_id) for inbound_id, number, is_ours in new if is_ours]
+        others = [(number, inbound_id) for inbound_id, number, is_ours in new if not is_ours]
         self._outbox.add(session, Kind.CHATTER, ours)
         self._outbox.add(session, Kind.REPLY, ours)
-        kept = {inbound_id for _, inbound_id in ours}
-        now = self._clock()
-        session.add_all(
-            OdooOutboxRecord(
-                database=database,
-                kind=Kind.CHATTER,
-                record=msisdn,
-                inbound_id=inbound_id,
-                created_at=now,
-                done_at=now,
-                outcome=_ELSEWHERE,
-            )
-            for inbound_id, msisdn, _ in new
-            if inbound_id not in kept
-        )
-        return len(new)
+        self._outbox.add(session, Kind.CHATTER, others, outcome=_ELSEWHERE)
 
     def _is_ours(self, session: Session, number: str, received_at: datetime) -> bool:
         query = (
@@ -95,16 +90,19 @@ class Forwarding:
                 MessageRecord.created_at <= received_at,
             )
             .order_by(MessageRecord.id.desc())
+            .limit(_LOOK_BACK)
         )
         names = (str(ref).split("/")[1] for ref in session.scalars(query))
         last = next((name for name in names if name in self._peers), None)
         return last in (None, self._outbox.database)
 
-    def _since(self, session: Session) -> datetime:
+    def _since(self) -> datetime:
         """Give when this connection was first used: what came in before stays here."""
-        now = self._clock()
-        first = session.get(OdooCursorRecord, (self._outbox.database, _MODEL))
-        if first is None:
-            first = OdooCursorRecord(database=self._outbox.database, model=_MODEL, written_at=None, seen_at=now)
-            session.add(first)
-        return max(first.seen_at, now - _LONGEST)
+        now, key = self._clock(), (self._outbox.database, _MODEL)
+        with self._store.reading() as session:
+            first = session.get(OdooCursorRecord, key)
+        if first is not None:
+            return max(first.seen_at, now - _LONGEST)
+        record = OdooCursorRecord(database=key[0], model=_MODEL, written_at=None, seen_at=now)
+        self._store.write(lambda session: session.add(record))
+        return now

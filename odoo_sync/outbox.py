@@ -1,12 +1,13 @@
 """What an Odoo is to be told: written down first, told in the order of each record, tried again later and later.
 
-Odoo goes on with a call whose answer we have stopped waiting for. What may have been told is therefore put aside, in
-the same transaction that takes it, for longer than Odoo works on any call: after a crash or a lost answer it is looked
-for in Odoo before it is told again.
+Odoo goes on with a call whose answer we have stopped waiting for. What is taken to be told is therefore put aside
+beforehand, for longer than Odoo works on any call: after a crash or a lost answer it is looked for in Odoo before it
+is told again.
 """
 
 from __future__ import annotations
 
+import logging
 import random
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from sqlalchemy.orm import Session, aliased
 from host_controller.store.models import OdooOutboxRecord
 from host_controller.store.store import Store
 
+_log = logging.getLogger(__name__)
 BATCH = 500
 # Odoo ends a request after limit_time_real, 120 s by default.
 DOUBT_S = 150.0
@@ -68,9 +70,17 @@ class Outbox:
 
     def take(self, kind: Kind, limit: int = BATCH) -> list[Item]:
         """Take what is due, in order; nothing of a record of which something earlier waits."""
-        return self._store.write(lambda session: self._take(session, kind, limit))
+        with self._store.reading() as session:
+            due = list(session.scalars(self._due(kind, limit)))
+        next_at = self._clock() + timedelta(seconds=DOUBT_S * self._scale)
+        leased = (
+            update(OdooOutboxRecord).where(OdooOutboxRecord.id.in_([row.id for row in due])).values(next_at=next_at)
+        )
+        if due:
+            self._store.write(lambda session: session.execute(leased))
+        return [Item(row.id, row.record, row.inbound_id) for row in due]
 
-    def _take(self, session: Session, kind: Kind, limit: int) -> list[Item]:
+    def _due(self, kind: Kind, limit: int) -> Select[OdooOutboxRecord]:
         now, earlier = self._clock(), aliased(OdooOutboxRecord)
         waits = select(earlier.id).where(
             earlier.database == self.database,
@@ -80,16 +90,12 @@ class Outbox:
             earlier.next_at > now,
             earlier.id <= OdooOutboxRecord.id,
         )
-        query = (
+        return (
             select(OdooOutboxRecord)
             .where(self._is_open(kind), ~waits.exists())
             .order_by(OdooOutboxRecord.id)
             .limit(limit)
         )
-        rows = session.scalars(query).all()
-        for row in rows:
-            row.next_at = now + timedelta(seconds=DOUBT_S * self._scale)
-        return [Item(row.id, row.record, row.inbound_id) for row in rows]
 
     def finish(self, outcomes: Mapping[int, str]) -> None:
         """Note what became of rows, by id."""
@@ -123,36 +129,36 @@ class Outbox:
     def refuse(self, row_id: int, words: str, *, for_ever: bool = False) -> None:
         """Note that Odoo refused a row: it waits longer each time, and is given up in the end unless `for_ever`."""
 
-        def work(session: Session) -> None:
+        def work(session: Session) -> bool:
             row = session.get_one(OdooOutboxRecord, row_id)
             row.tries, row.error = row.tries + 1, words
             if row.tries >= _MOST_TRIES and not for_ever:
                 row.done_at, row.outcome, row.next_at = self._clock(), GAVE_UP, None
-                return
+                return True
             wait_s = min(_FIRST_WAIT_S * 2.0 ** min(row.tries - 1, _MOST_TRIES), _LONGEST_WAIT_S) * (1 + self._jitter())
             row.next_at = self._clock() + timedelta(seconds=wait_s * self._scale)
+            return False
 
-        self._store.write(work)
+        if self._store.write(work):
+            _log.error("Odoo %s: row %s of odoo_outbox was refused for a week and is given up", self.database, row_id)
 
-    def add(self, session: Session, kind: Kind, rows: Iterable[tuple[str, int | None]]) -> int:
-        """Add (record, id of an inbound message) in the caller's transaction; give how many."""
+    def add(
+        self, session: Session, kind: Kind, rows: Iterable[tuple[str, int | None]], *, outcome: str | None = None
+    ) -> None:
+        """Add (record, id of an inbound message) in the caller's transaction; with an outcome they are done already."""
         now = self._clock()
-        added = [
-            OdooOutboxRecord(database=self.database, kind=kind, record=record, inbound_id=inbound_id, created_at=now)
+        session.add_all(
+            OdooOutboxRecord(
+                database=self.database,
+                kind=kind,
+                record=record,
+                inbound_id=inbound_id,
+                created_at=now,
+                done_at=now if outcome else None,
+                outcome=outcome,
+            )
             for record, inbound_id in rows
-        ]
-        session.add_all(added)
-        return len(added)
-
-    def waiting(self, session: Session, kind: Kind, records: Collection[str]) -> set[str]:
-        """Give those of these records of which something is still to be told."""
-        query = select(OdooOutboxRecord.record).where(
-            OdooOutboxRecord.database == self.database,
-            OdooOutboxRecord.kind == kind,
-            OdooOutboxRecord.record.in_(records),
-            OdooOutboxRecord.done_at.is_(None),
         )
-        return set(session.scalars(query))
 
     def _is_open(self, kind: Kind) -> ColumnElement[bool]:
         return (

@@ -6,10 +6,18 @@ from datetime import timedelta
 
 import pytest
 
+from host_controller.store.store import Store
 from odoo_sync.errors import OdooRejectedError, OdooUnavailableError
 from odoo_sync.fake.contacts import FakeMessages, FakePartners
 from odoo_sync.outbox import backlogs
 from tests.odoo.both_ways import ANNA, EVA, PETR, Scene
+
+
+@pytest.fixture
+def store(request, fresh_database):
+    opened = Store(fresh_database(getattr(request, "param", "sqlite")))
+    yield opened
+    opened.close()
 
 
 @pytest.fixture
@@ -23,6 +31,7 @@ def contact(scene, **values):
     return scene.odoo.partners.add(**{"name": "Contact", **values})
 
 
+@pytest.mark.parametrize("store", ["sqlite", "postgresql"], indirect=True)
 def test_a_reply_is_posted_once_as_it_was_written(scene):
     anna = contact(scene, mobile="777 123 456")
     scene.receive(ANNA, "Dobrý <b>den</b>\nPřijdu & děkuji")
@@ -198,6 +207,7 @@ def mailed(scene, number, status, sent_ago=None):
     return trace
 
 
+@pytest.mark.parametrize("store", ["sqlite", "postgresql"], indirect=True)
 def test_what_was_answered_is_marked(scene):
     old, new = (mailed(scene, ANNA, "pending", timedelta(days=days)) for days in (3, 1))
     scene.receive(ANNA, "Ano")
