@@ -116,7 +116,9 @@ class Blacklist:
                 record = OdooBlacklistRecord(database=self._outbox.database, msisdn=number)
                 session.add(record)
             record.odoo_id, record.is_active = row["id"], row["active"]
-            record.is_theirs = row["active"] and author != ours
+            # What our user once set, and nobody refuses here: of a database of ours that was lost. It stays refused.
+            is_forgotten = not was_active and not in_force(session, number)
+            record.is_theirs = row["active"] and (author != ours or is_forgotten)
             record.written_at = parse_time(row["write_date"])
             session.flush()
             if record.is_theirs:

@@ -197,6 +197,15 @@ def test_of_a_brand_only_what_concerns_it(served, store):
         assert [record.brand for record in in_force(session, EVA)] == ["Bistro"]
 
 
+def test_what_a_lost_database_of_ours_has_set_stays_refused(scene):
+    row = scene.odoo.blacklist.add(number=ANNA)
+    scene.odoo.blacklist.change(row, [scene.odoo.uid, "smsrack"], active=True)
+    scene.run()
+    scene.run()
+    assert scene.odoo.blacklist.active() == {ANNA}
+    assert scene.sources(ANNA) == ["odoo"]
+
+
 def with_start(scene, number):
     """As the person's own START does."""
 
