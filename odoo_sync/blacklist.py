@@ -112,12 +112,12 @@ class Blacklist:
             record = known.get(number)
             author = row["write_uid"][0] if row["write_uid"] else None
             was_active, was_theirs = (record.is_active, record.is_theirs) if record else (False, False)
+            # What our user once set, and nobody refuses here: of a database of ours that was lost. It stays refused.
+            is_forgotten = not was_active and not in_force(session, number)
             if record is None:
                 record = OdooBlacklistRecord(database=self._outbox.database, msisdn=number)
                 session.add(record)
             record.odoo_id, record.is_active = row["id"], row["active"]
-            # What our user once set, and nobody refuses here: of a database of ours that was lost. It stays refused.
-            is_forgotten = not was_active and not in_force(session, number)
             record.is_theirs = row["active"] and (author != ours or is_forgotten)
             record.written_at = parse_time(row["write_date"])
             session.flush()
