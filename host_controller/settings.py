@@ -273,6 +273,8 @@ class OdooSettings(Section):
     """Of what does not come from a mailing; what does is marketing."""
     adopt_errors_h: Annotated[float, Field(gt=0, le=720)] | None = None
     """Mode `pull`: SMS of the last so many hours that Odoo could not hand to a provider go from here too."""
+    contacts: bool = False
+    """Copy contacts that have a number, and orders, for choosing recipients."""
 
     def password(self, name: str) -> str:
         """Read the secret of the connection with this name. Raises ConfigError."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
@@ -42,13 +42,20 @@ from host_controller.settings import AdbSettings, OdooMode, Settings
 from host_controller.store.data_dir import DataDirectory
 from host_controller.store.store import Store
 from odoo_sync.api import make_odoo_api
+from odoo_sync.blacklist import Blacklist
+from odoo_sync.chatter import Chatter
 from odoo_sync.client import OdooClient
+from odoo_sync.facts import Contacts, ShopOrders, TillOrders
+from odoo_sync.forwarding import Forwarding
 from odoo_sync.intake import Intake
+from odoo_sync.outbox import Outbox
+from odoo_sync.partners import Partners
 from odoo_sync.pause import Pause
 from odoo_sync.pull import Pull
 from odoo_sync.push import make_push
 from odoo_sync.push_results import PushResults
 from odoo_sync.reconcile import Reconcile
+from odoo_sync.reply_marks import ReplyMarks
 from odoo_sync.sync import OdooSync, Step
 from web import Services, create_app, make_api, make_gateway_app, make_gateway_server, make_pages
 
@@ -156,10 +163,9 @@ def build_controller(settings: Settings, data: DataDirectory) -> Controller:
     clock.every(timings.watch_s, "remote phones", remotes.watch)
     clock.every(timings.read_idle_s, "inbox", lanes.ask_to_read)
     clock.every(timings.health_s, "health", lanes.ask_for_health)
-    for name, odoo in settings.odoo.items():
-        clock.every(odoo.poll_s, f"odoo {name}", _odoo_sync(name, settings, store, bells, timings).run)
-        if odoo.user:
-            clock.every(_RECONCILE_S, f"odoo {name} reconcile", make_reconcile(name, settings, store).run)
+    for name in settings.odoo:
+        for job, every_s, sync in _odoo_jobs(name, settings, store, bells, timings):
+            clock.every(every_s, job, sync.run)
     remote = RemoteCare(store, remotes, dispatcher, timings, utc_now)
     services = Services(store, rack, bells, settings, utc_now, clock.jobs, holds, dispatcher=dispatcher, remote=remote)
     surfaces = _surfaces(services, data)
@@ -182,12 +188,57 @@ def make_reconcile(name: str, settings: Settings, store: Store) -> Reconcile:
     return Reconcile(make_odoo_client(name, settings), store, utc_now)
 
 
-def _odoo_sync(name: str, settings: Settings, store: Store, bells: Bells, timings: Timings) -> OdooSync:
+def _odoo_jobs(
+    name: str, settings: Settings, store: Store, bells: Bells, timings: Timings
+) -> Iterator[tuple[str, float, OdooSync]]:
+    """Give what is done for one Odoo: a job's name, how often it runs, and what. Messages and results wait for none."""
+    odoo = settings.odoo[name]
+    without_login: set[str] = set()  # of all jobs: a login that holds no more is one thing to mend
+
+    def make(steps: Sequence[Step], first_s: float, longest_s: float) -> OdooSync:
+        return OdooSync(name, steps, store, utc_now, lambda: Pause(first_s, longest_s), without_login)
+
+    longest_s = timings.odoo_longest_pause_s
+    yield f"odoo {name}", odoo.poll_s, make(_messages(name, settings, store, bells, timings), odoo.poll_s, longest_s)
+    if odoo.user:
+        both_ways = make(_both_ways(name, settings, store), odoo.poll_s, longest_s)
+        yield f"odoo {name} both ways", odoo.poll_s, both_ways
+    if odoo.user and odoo.mode is not OdooMode.GATEWAY:
+        reconcile = make_reconcile(name, settings, store)
+        repairs = Step("repairs", lambda: reconcile.run().repaired)
+        yield f"odoo {name} reconcile", _RECONCILE_S, make([repairs], _RECONCILE_S, _RECONCILE_S)
+
+
+def _messages(name: str, settings: Settings, store: Store, bells: Bells, timings: Timings) -> list[Step]:
     client, odoo = make_odoo_client(name, settings), settings.odoo[name]
     steps = [Step("results", PushResults(client, store, utc_now, timings).run)]
     if odoo.mode is OdooMode.PULL:
         steps.append(Step("messages", Pull(client, store, settings.messages, utc_now, bells).run))
-    return OdooSync(name, steps, store, utc_now, lambda: Pause(odoo.poll_s, timings.odoo_longest_pause_s))
+    return steps
+
+
+def _both_ways(name: str, settings: Settings, store: Store) -> list[Step]:
+    odoo = settings.odoo[name]
+    client = make_odoo_client(name, settings)  # its own: messages and results wait for none of its calls
+    outbox = Outbox(name, store, utc_now, settings.timings_scale)
+    home = settings.messages.home_region
+    of_brand = [peer for peer, other in settings.odoo.items() if other.brand == odoo.brand]
+    steps = [Step("refused numbers", Blacklist(client, store, outbox, utc_now, home, odoo.brand, of_brand).run)]
+    if odoo.mode is not OdooMode.GATEWAY:  # its module does this with what it is told
+        told = [peer for peer, other in settings.odoo.items() if other.mode is not OdooMode.GATEWAY and other.user]
+        marks = ReplyMarks(client, store, outbox, utc_now, settings.timings_scale)
+        steps += [
+            Step("replies", Forwarding(outbox, store, utc_now, told).run),
+            Step("notes", Chatter(client, store, outbox, Partners(client, home), utc_now).run),
+            Step("answered messages", marks.run),
+        ]
+    if odoo.contacts:
+        steps += [
+            Step("contacts", Contacts(client, store, utc_now).run),
+            Step("shop orders", ShopOrders(client, store, utc_now).run),
+            Step("till orders", TillOrders(client, store, utc_now).run),
+        ]
+    return steps
 
 
 def make_api_app(services: Services) -> Flask:

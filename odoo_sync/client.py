@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from urllib.error import HTTPError
@@ -20,6 +20,7 @@ from host_controller.settings import OdooMode, OdooSettings
 from odoo_sync.errors import (
     OdooDuplicateError,
     OdooLoginError,
+    OdooRecordError,
     OdooRejectedError,
     OdooSyncError,
     OdooUnavailableError,
@@ -32,6 +33,13 @@ _VERSION = "18.0"
 _SMS_FIELDS = ["id", "uuid", "number", "body", "state"]
 # Odoo gives up on a row that others hold, or loses its database, for a while only.
 _PASSING = ("psycopg2.errors.SerializationFailure", "psycopg2.OperationalError", "psycopg2.InterfaceError")
+# About what a call names, not about who calls: a number that cannot be, a record that is gone, a field that is not.
+_OF_RECORDS = (
+    "odoo.exceptions.UserError",
+    "odoo.exceptions.ValidationError",
+    "odoo.exceptions.MissingError",
+    "builtins.ValueError",
+)
 # At DEBUG odoorpc writes every call with its password.
 logging.getLogger("odoorpc").setLevel(logging.WARNING)
 
@@ -113,6 +121,16 @@ class OdooClient:
         """Whether calls that need a login can be made; reports need none."""
         return bool(self.settings.user and self._password)
 
+    @property
+    def user_id(self) -> int:
+        """Odoo's id of the user whose rights all calls have. Raises OdooSyncError."""
+
+        def ask() -> int:
+            self._log_in()
+            return int(self._odoo.env.uid)
+
+        return self._guarded(ask)
+
     def server_version(self) -> str:
         """Ask for the server's version; needs no login."""
         answer = self._guarded(lambda: self._odoo.json("/web/webclient/version_info", {}))
@@ -192,19 +210,23 @@ class OdooClient:
             for operation in operations
         ]
 
-    def call(self, model: str, method: str, arguments: list[Any], options: dict[str, Any]) -> Any:
-        """Call a public method of a model; logs in first where needed. Raises OdooSyncError.
+    def call(self, model: str, method: str, arguments: Sequence[Any], options: Mapping[str, Any] | None = None) -> Any:
+        """Call a public method of a model; logs in first where needed.
 
-        Callers write model and method as literals: a test holds the list of all calls against recorded ones.
+        Raises OdooSyncError, OdooRecordError where what the call is about is to blame. Callers write model and method
+        as literals: a test holds the list of all calls against recorded ones.
         """
 
         def call() -> Any:
-            if not self._is_logged_in:
-                self._odoo.login(self.settings.database, self.settings.user, self._password)
-                self._is_logged_in = True
-            return self._odoo.execute_kw(model, method, arguments, options)
+            self._log_in()
+            return self._odoo.execute_kw(model, method, list(arguments), dict(options or {}))
 
         return self._guarded(call)
+
+    def _log_in(self) -> None:
+        if not self._is_logged_in:
+            self._odoo.login(self.settings.database, self.settings.user, self._password)
+            self._is_logged_in = True
 
     def _post_status(self, params: dict[str, Any]) -> None:
         try:
@@ -223,8 +245,9 @@ class OdooClient:
             try:
                 return call()
             except OdooRpcError as error:
-                self._is_logged_in = False
-                raise _translated(error) from error
+                ours = _translated(error)
+                self._is_logged_in &= isinstance(ours, OdooRecordError)  # anything else may come from the login
+                raise ours from error
             except (OSError, ValueError, http.client.HTTPException, KeyError) as error:
                 words = f"HTTP {error.code}" if isinstance(error, HTTPError) else type(error).__name__
                 raise OdooUnavailableError(
@@ -247,7 +270,9 @@ def _translated(error: OdooRpcError) -> OdooSyncError:
     if name == "odoo.exceptions.AccessError":
         return OdooRejectedError(f"the Odoo user lacks a right: {words}")
     if name == "odoo.exceptions.ValidationError" and "must be unique" in words:
-        return OdooDuplicateError("there is such a record in Odoo already")
+        return OdooDuplicateError("there is such a record in Odoo already", words)
+    if name in _OF_RECORDS:
+        return OdooRecordError(f"Odoo refused what a call was about: {name}", words)
     return OdooRejectedError(f"Odoo refused a call: {name}: {words}")
 
 

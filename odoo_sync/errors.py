@@ -4,7 +4,8 @@ OdooSyncError
 OdooUnavailableError   down, slow, restarting, or losing a race: try again, after re-reading
 OdooRejectedError      a missing right, a wrong call: a person must act; trying again helps nothing
   OdooLoginError       no call that needs a login goes through any more; reports still do
-  OdooDuplicateError   a unique key is taken: somebody was first
+  OdooRecordError      what the call was about cannot be, or is gone: other calls are not concerned
+    OdooDuplicateError a unique key is taken: somebody was first
 OdooElsewhereError     another smsrack has this database; it goes on by itself once that one is silent
 """
 
@@ -37,7 +38,18 @@ class OdooLoginError(OdooRejectedError):
     code = "odoo_login"
 
 
-class OdooDuplicateError(OdooRejectedError):
+class OdooRecordError(OdooRejectedError):
+    """What a call was about cannot be, or is not there."""
+
+    code = "odoo_record"
+
+    def __init__(self, message: str, words: str) -> None:
+        super().__init__(message)
+        self.words = words
+        """Odoo's own, in the user's language; they may hold a number or a text and belong in no log."""
+
+
+class OdooDuplicateError(OdooRecordError):
     """There is a record with this unique key already."""
 
     code = "odoo_duplicate"

@@ -49,8 +49,12 @@ class OdooSync:
         store: Store,
         clock: Callable[[], datetime],
         make_pause: Callable[[], Pause],
+        without_login: set[str] | None = None,
     ) -> None:
-        """`name` is the connection's; the steps run in this order."""
+        """`name` is the connection's; the steps run in this order.
+
+        Several of the same connection share `without_login`: what waits for a login that holds.
+        """
         self._name = name
         self._steps = steps
         self._store = store
@@ -58,7 +62,7 @@ class OdooSync:
         self._line = make_pause()
         self._pauses = {step.object: make_pause() for step in steps}
         self._noted_at: dict[str, datetime] = {}
-        self._has_no_login = False
+        self._without_login = set() if without_login is None else without_login
         self._elsewhere: set[str] = set()
         """What another smsrack does for this Odoo meanwhile."""
 
@@ -89,8 +93,6 @@ class OdooSync:
         self._line.note_success()
         if refused is not None:
             raise refused
-        if not any(pause.has_failed for pause in self._pauses.values()):
-            self._has_no_login = False
 
     def _note_away(self, left: Sequence[Step], error: OdooSyncError) -> None:
         if not self._line.has_failed:
@@ -107,8 +109,10 @@ class OdooSync:
     def _note_refused(self, step: Step, error: OdooSyncError) -> None:
         pause = self._pauses[step.object]
         # A login that does not hold stops more than one thing, but is one thing to mend.
-        is_told = isinstance(error, OdooLoginError) and self._has_no_login
-        self._has_no_login = self._has_no_login or isinstance(error, OdooLoginError)
+        is_told = isinstance(error, OdooLoginError) and bool(self._without_login)
+        self._without_login.discard(step.object)
+        if isinstance(error, OdooLoginError):
+            self._without_login.add(step.object)
         if not pause.has_failed and not is_told:
             _log.error("Odoo %s: %s wait for a person: %s", self._name, step.object, error)
         self._note_failures([step.object], error, pause.note_failure(self._clock()))
@@ -130,6 +134,7 @@ class OdooSync:
             _log.info("Odoo %s: %s go on", self._name, step.object)
         pause.note_success()
         self._elsewhere.discard(step.object)
+        self._without_login.discard(step.object)
         if count:
             _log.info("Odoo %s: %s %s", self._name, count, step.object)
         noted_at = self._noted_at.get(step.object)

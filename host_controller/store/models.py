@@ -248,6 +248,8 @@ READY_OF_SIM = text(f"{_READY} AND only_sim_id IS NOT NULL")
 READY_OF_PHONE = text(f"{_READY} AND only_phone_id IS NOT NULL")
 # An opt-out holds until it is lifted.
 IN_FORCE = text("lifted_at IS NULL")
+FORWARDED = text("may_forward")
+ODOO_OPEN = text("done_at IS NULL")
 WAITING = text("state = 'queued' AND waiting_for IS NOT NULL")
 EXPIRING = text("state = 'queued' AND expires_at IS NOT NULL")
 REPEATING = text("repeat_at IS NOT NULL")
@@ -368,6 +370,8 @@ class InboundRecord(Base):
         # Conversations: the newest message of each.
         Index("ix_inbound_peer", "peer", "id"),
         Index("ix_inbound_stop_received_at", "stop", "received_at"),
+        # What connections to elsewhere may take.
+        Index("ix_inbound_forwarded", "stored_at", sqlite_where=FORWARDED, postgresql_where=FORWARDED),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -512,6 +516,108 @@ class OdooLeaseRecord(Base):
     chain: Mapped[str] = mapped_column(String(16))
     beat: Mapped[str] = mapped_column(String(16))
     next_beat: Mapped[str] = mapped_column(String(16))
+
+
+class OdooCursorRecord(Base):
+    """How far one kind of an Odoo's records was read, by the time at which Odoo wrote them."""
+
+    __tablename__ = "odoo_cursor"
+
+    database: Mapped[str] = mapped_column(String(128), primary_key=True)
+    model: Mapped[str] = mapped_column(String(64), primary_key=True)
+    written_at: Mapped[datetime | None]
+    seen_at: Mapped[datetime]
+
+
+class OdooBlacklistRecord(Base):
+    """A row of an Odoo's `phone.blacklist`, as we saw it last."""
+
+    __tablename__ = "odoo_blacklist"
+    __table_args__ = (UniqueConstraint("database", "msisdn"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    database: Mapped[str] = mapped_column(String(128))
+    msisdn: Mapped[str] = mapped_column(String(20))
+    odoo_id: Mapped[int]
+    is_active: Mapped[bool]
+    is_theirs: Mapped[bool]
+    written_at: Mapped[datetime]
+
+
+class OdooOutboxRecord(Base):
+    """Something that an Odoo is to be told, in the order of each record's rows."""
+
+    __tablename__ = "odoo_outbox"
+    __table_args__ = (
+        UniqueConstraint("database", "kind", "inbound_id"),
+        Index(
+            "ix_odoo_outbox_open",
+            "database",
+            "kind",
+            "record",
+            sqlite_where=ODOO_OPEN,
+            postgresql_where=ODOO_OPEN,
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    database: Mapped[str] = mapped_column(String(128))
+    kind: Mapped[str] = mapped_column(String(16))
+    record: Mapped[str] = mapped_column(String(64))
+    inbound_id: Mapped[int | None] = mapped_column(ForeignKey("inbound.id"))
+    created_at: Mapped[datetime]
+    tries: Mapped[int] = mapped_column(default=0)
+    next_at: Mapped[datetime | None]
+    error: Mapped[str | None]
+    done_at: Mapped[datetime | None]
+    outcome: Mapped[str | None] = mapped_column(String(16))
+    inbound: Mapped[InboundRecord | None] = relationship()
+
+
+class OdooPartnerRecord(Base):
+    """A contact of an Odoo, for choosing recipients."""
+
+    __tablename__ = "odoo_partner"
+    __table_args__ = (
+        UniqueConstraint("database", "odoo_id"),
+        Index("ix_odoo_partner_msisdn", "database", "msisdn"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    database: Mapped[str] = mapped_column(String(128))
+    odoo_id: Mapped[int]
+    name: Mapped[str]
+    msisdn: Mapped[str] = mapped_column(String(20))
+    email: Mapped[str | None]
+    lang: Mapped[str | None] = mapped_column(String(16))
+    country: Mapped[str | None] = mapped_column(String(2))
+    city: Mapped[str | None]
+    categories: Mapped[list[int]] = mapped_column(JSON)
+    is_company: Mapped[bool]
+    is_active: Mapped[bool]
+    written_at: Mapped[datetime]
+
+
+class OdooOrderRecord(Base):
+    """An order of an Odoo's shop or till, for choosing recipients."""
+
+    __tablename__ = "odoo_order"
+    __table_args__ = (
+        UniqueConstraint("database", "model", "odoo_id"),
+        Index("ix_odoo_order_partner", "database", "partner_id", "ordered_at"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    database: Mapped[str] = mapped_column(String(128))
+    model: Mapped[str] = mapped_column(String(64))
+    odoo_id: Mapped[int]
+    name: Mapped[str]
+    partner_id: Mapped[int]
+    ordered_at: Mapped[datetime | None]
+    total_milli: Mapped[int] = mapped_column(BigInteger)
+    currency: Mapped[str | None] = mapped_column(String(8))
+    state: Mapped[str] = mapped_column(String(32))
+    written_at: Mapped[datetime]
 
 
 def table_columns() -> dict[str, list[str]]:

@@ -11,6 +11,13 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from odoo_sync.fake.blacklist import FakeBlacklist
+from odoo_sync.fake.contacts import FakeMessages, FakePartners
+from odoo_sync.fake.errors import OdooError
+from odoo_sync.fake.orders import FakeUsers
+from odoo_sync.fake.table import Table
+from odoo_sync.fake.traces import FakeTraces, Trace
+
 _STATES = ("outgoing", "process", "pending", "sent", "error", "canceled")
 _GOOD = {"processing": "process", "success": "pending", "sent": "pending", "delivered": "sent"}
 _BAD = {
@@ -24,14 +31,6 @@ _BAD = {
 _RANK = {"outgoing": 0, "process": 1, "pending": 2, "sent": 3}
 _OPERATORS = {"=": operator.eq, "!=": operator.ne, ">": operator.gt, ">=": operator.ge, "<": operator.lt}
 _UUID = re.compile(r"[0-9a-f]{32}")
-
-
-class OdooError(Exception):
-    """An error as Odoo's server reports it."""
-
-    def __init__(self, name: str, message: str) -> None:
-        super().__init__(message)
-        self.name = name
 
 
 @dataclass
@@ -52,19 +51,6 @@ class Sms:
     mail_message_id: list[Any] | bool = False
 
 
-@dataclass
-class Trace:
-    """A row of mailing.trace."""
-
-    id: int
-    sms_id_int: int
-    sms_number: str
-    trace_status: str = "outgoing"
-    failure_type: str | bool = False
-    failure_reason: str | bool = False
-    sent_datetime: str | bool = False
-
-
 class FakeOdoo:
     """One database with one user."""
 
@@ -76,8 +62,6 @@ class FakeOdoo:
         """Whether its module for SMS mailings is installed."""
         self.is_admin, self.cron_is_on = False, False
         """Whether the user may see Odoo's scheduled actions, and whether its own SMS sender is on."""
-        self.sees_traces = True
-        """Whether the user may read `mailing.trace`."""
         self.sms: dict[int, Sms] = {}
         self._ids: dict[str, int] = {}
         self.traces: dict[str, Trace] = {}
@@ -88,6 +72,17 @@ class FakeOdoo:
         self.reports: list[tuple[str, str]] = []
         """Every (word, uuid) that was reported, in order."""
         self.lock = threading.RLock()
+        self.blacklist = FakeBlacklist()
+        self.messages = FakeMessages()
+        self.partners = FakePartners(self.messages)
+        self.tables: dict[str, Table] = {}
+        """Models that are rows and nothing else."""
+        for table in (self.blacklist, self.messages, self.partners, FakeTraces(self.traces), FakeUsers(self.uid)):
+            self.install(table)
+
+    def install(self, table: Table) -> None:
+        """Add a model."""
+        self.tables[table.model] = table
 
     def add_mailing(
         self, recipients: Sequence[tuple[str, str]], name: str = "Campaign", mailing_id: int = 14
@@ -98,7 +93,10 @@ class FakeOdoo:
             self.mailings[mailing_id] = "sending"
             for number, body in recipients:
                 row = self._add(Sms(self._next_id(), uuid_module.uuid4().hex, number, body, [mailing_id, name], _now()))
-                self.traces[row.uuid] = Trace(len(self.traces) + 1, row.id, number)
+                trace = Trace(len(self.traces) + 1, row.id, number)
+                if partner := next((p for p in self.partners.rows.values() if p["phone_sanitized"] == number), None):
+                    trace.model, trace.res_id = "res.partner", partner["id"]
+                self.traces[row.uuid] = trace
                 added.append(row)
             return added
 
@@ -153,8 +151,12 @@ class FakeOdoo:
             return {"lang": "en_US", "tz": "Europe/Prague", "uid": self.uid}
         arguments, options = (rest[0] if rest else []), (rest[1] if len(rest) > 1 else {})
         handler = getattr(self, f"_{model.replace('.', '_')}_{method}", None)
+        if table := self.tables.get(model):
+            table.user = [self.uid, self.login]
+            handler = handler or getattr(table, method, None)
         if handler is None:
-            known = any(name.startswith(f"_{model.replace('.', '_')}_") for name in dir(self))
+            own = any(name.startswith(f"_{model.replace('.', '_')}_") for name in dir(self))
+            known = own or model in self.tables
             if known:
                 words = f"The method '{model}.{method}' does not exist"
                 raise OdooError("builtins.AttributeError", words)
@@ -280,12 +282,6 @@ class FakeOdoo:
 
     def _ir_cron_search_count(self, domain: list[Any]) -> int:
         return int(self.cron_is_on)
-
-    def _mailing_trace_check_access_rights(self, operation: str, raise_exception: bool = True) -> bool:
-        return self.sees_traces and operation == "read"
-
-    def _mailing_trace_search_read(self, domain: list[Any], fields: list[str]) -> list[dict[str, Any]]:
-        return [_read(asdict(row), fields) for row in self.traces.values() if _matches(asdict(row), domain)]
 
     def _require(self, operation: str) -> None:
         if operation not in self.granted:

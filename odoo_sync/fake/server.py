@@ -10,7 +10,8 @@ from typing import Any
 import flask
 from flask import Response, request
 
-from odoo_sync.fake.model import FakeOdoo, OdooError
+from odoo_sync.fake.errors import OdooError
+from odoo_sync.fake.model import FakeOdoo
 
 FAULTS: dict[str, str] = {
     "down": "answers HTTP 503, as a proxy does before an Odoo that is away",

@@ -45,8 +45,8 @@ class Served:
         values = {"url": f"http://127.0.0.1:{self.port}", "database": "odoo18", "user": "gw_min", "call_limit_s": 2}
         return OdooSettings(**{**values, **changes})
 
-    def client(self, password="s3cret-canary", **changes) -> OdooClient:
-        return OdooClient(self.settings(**changes), password)
+    def client(self, password="s3cret-canary", name="odoo", **changes) -> OdooClient:
+        return OdooClient(self.settings(**changes), password, name)
 
     def states(self) -> dict[str, tuple[str, str, str | bool]]:
         """body -> (sms.sms state, trace status, failure type of the sms)."""

@@ -1,0 +1,70 @@
+"""`phone.blacklist` of a fake Odoo."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from odoo_sync.fake.errors import OdooError
+from odoo_sync.fake.table import Row, Table
+
+_PREFIX = "+420"
+
+
+class FakeBlacklist(Table):
+    """Numbers that must not be written to; archived ones are off the list."""
+
+    def __init__(self) -> None:
+        super().__init__("phone.blacklist", ["number", "active"])
+
+    def create(self, values: Row | list[Row], **_: Any) -> int | list[int]:
+        """Set numbers: known ones keep their row, archived ones are set again; one bad number refuses all."""
+        self.require("create")
+        numbers = [sanitized(row["number"]) for row in (values if isinstance(values, list) else [values])]
+        ids = [self._set(number) for number in dict.fromkeys(numbers)]
+        return ids if isinstance(values, list) else ids[0]
+
+    def remove(self, ids: Sequence[int], number: str, message: str | None = None) -> str:
+        """Archive a number; the answer is a string."""
+        self.require("write")
+        row = self.of(sanitized(number))
+        if row is None:
+            row = self.add(number=sanitized(number), active=False)
+        self.change(row, self.user, active=False)
+        return f"phone.blacklist({row['id']},)"
+
+    def of(self, number: str) -> Row | None:
+        """Give a number's row."""
+        return next((row for row in self.rows.values() if row["number"] == number), None)
+
+    def active(self) -> set[str]:
+        """Give the numbers that are on the list."""
+        return {row["number"] for row in self.rows.values() if row["active"]}
+
+    def _set(self, number: str) -> int:
+        row = self.of(number)
+        if row is None:
+            row = self.add(number=number)
+            self.change(row, self.user)
+        elif not row["active"]:
+            self.change(row, self.user, active=True)
+        return int(row["id"])
+
+
+def sanitized(written: str) -> str:
+    """Give a number in E.164, as a Czech company reads it."""
+    digits = re.sub(r"[ ()./-]", "", written)
+    if digits.startswith("00"):
+        digits = f"+{digits[2:]}"
+    if re.fullmatch(r"[0-9]{9}", digits):
+        digits = f"{_PREFIX}{digits}"
+    if not re.search(r"[0-9]", digits):
+        words = (
+            f"Unable to parse {written}: (1) The string supplied did not seem to be a phone number."
+            " Please correct the number and try again."
+        )
+        raise OdooError("odoo.exceptions.UserError", words)
+    if not re.fullmatch(r"\+[0-9]{8,15}", digits):
+        raise OdooError("odoo.exceptions.UserError", f"Impossible number {written}: not a valid phone number.")
+    return digits

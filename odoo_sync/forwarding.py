@@ -1,0 +1,108 @@
+"""Which messages that came in an Odoo is told of: those that may leave this host, from who it wrote to.
+
+With several databases a reply is of the one that wrote to the number last before it came. Where none has, each may
+know the number: all are told, and each finds its own contact or none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from host_controller.store.models import (
+    FORWARDED,
+    InboundRecord,
+    MessageRecord,
+    OdooCursorRecord,
+    OdooOutboxRecord,
+)
+from host_controller.store.store import Store
+from odoo_sync.outbox import BATCH, Kind, Outbox
+
+# What an operator decides later than this about a message that came in stays here.
+_LONGEST = timedelta(days=30)
+_MODEL = "mail.message"
+# Messages to one number, of databases that are not in the settings any more.
+_LOOK_BACK = 100
+_ELSEWHERE = "elsewhere"
+
+
+class Forwarding:
+    """Writes down for one connection what came in since it was set up."""
+
+    def __init__(self, outbox: Outbox, store: Store, clock: Callable[[], datetime], peers: Collection[str]) -> None:
+        """`peers` are the names of all connections that are told of replies."""
+        self._outbox = outbox
+        self._store = store
+        self._clock = clock
+        self._peers = peers
+
+    def run(self) -> int:
+        """Write down what is new; give how many messages that is."""
+        count = 0
+        while new := self._read():
+            self._store.write(lambda session, new=new: self._note(session, new))  # type: ignore[misc]
+            count += len(new)
+            if len(new) < BATCH:
+                break
+        return count
+
+    def _read(self) -> list[tuple[int, str, bool]]:
+        """Give (id, number, whether it is this database's) of messages that are not written down yet."""
+        told = select(OdooOutboxRecord.id).where(
+            OdooOutboxRecord.database == self._outbox.database,
+            OdooOutboxRecord.kind == Kind.CHATTER,
+            OdooOutboxRecord.inbound_id == InboundRecord.id,
+        )
+        query = (
+            select(InboundRecord.id, InboundRecord.msisdn, InboundRecord.received_at)
+            .where(
+                FORWARDED,
+                InboundRecord.stored_at >= self._since(),
+                InboundRecord.msisdn.is_not(None),
+                ~told.exists(),
+            )
+            .order_by(InboundRecord.id)
+            .limit(BATCH)
+        )
+        with self._store.reading() as session:
+            new = session.execute(query).all()
+            return [
+                (inbound_id, number, self._is_ours(session, number, at)) for inbound_id, number, at in new if number
+            ]
+
+    def _note(self, session: Session, new: Sequence[tuple[int, str, bool]]) -> None:
+        ours = [(number, inbound_id) for inbound_id, number, is_ours in new if is_ours]
+        others = [(number, inbound_id) for inbound_id, number, is_ours in new if not is_ours]
+        self._outbox.add(session, Kind.CHATTER, ours)
+        self._outbox.add(session, Kind.REPLY, ours)
+        self._outbox.add(session, Kind.CHATTER, others, outcome=_ELSEWHERE)
+
+    def _is_ours(self, session: Session, number: str, received_at: datetime) -> bool:
+        query = (
+            select(MessageRecord.ref)
+            .where(
+                MessageRecord.msisdn == number,
+                MessageRecord.ref.like("odoo/%"),
+                MessageRecord.created_at <= received_at,
+            )
+            .order_by(MessageRecord.id.desc())
+            .limit(_LOOK_BACK)
+        )
+        names = (str(ref).split("/")[1] for ref in session.scalars(query))
+        last = next((name for name in names if name in self._peers), None)
+        return last in (None, self._outbox.database)
+
+    def _since(self) -> datetime:
+        """Give when this connection was first used: what came in before stays here."""
+        now, key = self._clock(), (self._outbox.database, _MODEL)
+        with self._store.reading() as session:
+            first = session.get(OdooCursorRecord, key)
+        if first is not None:
+            return max(first.seen_at, now - _LONGEST)
+        record = OdooCursorRecord(database=key[0], model=_MODEL, written_at=None, seen_at=now)
+        self._store.write(lambda session: session.add(record))
+        return now

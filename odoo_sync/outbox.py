@@ -1,0 +1,200 @@
+"""What an Odoo is to be told: written down first, told in the order of each record, tried again later and later.
+
+Odoo goes on with a call whose answer we have stopped waiting for. What is taken to be told is therefore put aside
+beforehand, for longer than Odoo works on any call: after a crash or a lost answer it is looked for in Odoo before it
+is told again.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from sqlalchemy import ColumnElement, Select, delete, func, or_, select, update
+from sqlalchemy.orm import Session, aliased
+
+from host_controller.store.models import OdooOutboxRecord
+from host_controller.store.store import Store
+
+_log = logging.getLogger(__name__)
+BATCH = 500
+# Odoo ends a request after limit_time_real, 120 s by default.
+DOUBT_S = 150.0
+_FIRST_WAIT_S, _LONGEST_WAIT_S = 60.0, 4 * 3600.0
+# A week or so: what is refused for want of a right or a setting is not lost before somebody has seen it.
+_MOST_TRIES = 40
+GAVE_UP = "gave_up"
+
+
+class Kind(StrEnum):
+    """What is told."""
+
+    BLACKLIST = "blacklist"
+    """Whether a number must not be written to; the record is the number."""
+    CHATTER = "chatter"
+    """A message that came in; the record is who wrote."""
+    REPLY = "reply"
+    """That a message was answered; the record is who wrote."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """A row that was taken."""
+
+    id: int
+    record: str
+    inbound_id: int | None
+
+
+class Outbox:
+    """One connection's outbox."""
+
+    def __init__(
+        self,
+        database: str,
+        store: Store,
+        clock: Callable[[], datetime],
+        scale: float = 1.0,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        """`scale` shortens all waits."""
+        self.database = database
+        self._store = store
+        self._clock = clock
+        self._scale = scale
+        self._jitter = jitter
+
+    def take(self, kind: Kind, limit: int = BATCH) -> list[Item]:
+        """Take what is due, in order; nothing of a record of which something earlier waits."""
+        with self._store.reading() as session:
+            due = list(session.scalars(self._due(kind, limit)))
+        next_at = self._clock() + timedelta(seconds=DOUBT_S * self._scale)
+        leased = (
+            update(OdooOutboxRecord).where(OdooOutboxRecord.id.in_([row.id for row in due])).values(next_at=next_at)
+        )
+        if due:
+            self._store.write(lambda session: session.execute(leased))
+        return [Item(row.id, row.record, row.inbound_id) for row in due]
+
+    def _due(self, kind: Kind, limit: int) -> Select[OdooOutboxRecord]:
+        now, earlier = self._clock(), aliased(OdooOutboxRecord)
+        waits = select(earlier.id).where(
+            earlier.database == self.database,
+            earlier.kind == kind,
+            earlier.record == OdooOutboxRecord.record,
+            earlier.done_at.is_(None),
+            earlier.next_at > now,
+            earlier.id <= OdooOutboxRecord.id,
+        )
+        return (
+            select(OdooOutboxRecord)
+            .where(self._is_open(kind), ~waits.exists())
+            .order_by(OdooOutboxRecord.id)
+            .limit(limit)
+        )
+
+    def finish(self, outcomes: Mapping[int, str]) -> None:
+        """Note what became of rows, by id."""
+        now = self._clock()
+
+        def work(session: Session) -> None:
+            for row in session.scalars(_rows(outcomes)):
+                row.done_at, row.outcome, row.next_at, row.error = now, outcomes[row.id], None, None
+
+        if outcomes:
+            self._store.write(work)
+
+    def forget(self, ids: Collection[int]) -> None:
+        """Remove rows that are done and of which nothing need be known."""
+        if ids:
+            self._store.write(
+                lambda session: session.execute(delete(OdooOutboxRecord).where(OdooOutboxRecord.id.in_(ids)))
+            )
+
+    def give_back(self, ids: Collection[int]) -> None:
+        """Let rows be due again that were surely not told."""
+        self.postpone(ids, 0.0)
+
+    def postpone(self, ids: Collection[int], wait_s: float) -> None:
+        """Let rows wait, without counting it as a try."""
+        next_at = self._clock() + timedelta(seconds=wait_s * self._scale) if wait_s else None
+        statement = update(OdooOutboxRecord).where(OdooOutboxRecord.id.in_(ids)).values(next_at=next_at)
+        if ids:
+            self._store.write(lambda session: session.execute(statement))
+
+    def refuse(self, row_id: int, words: str, *, for_ever: bool = False) -> None:
+        """Note that Odoo refused a row: it waits longer each time, and is given up in the end unless `for_ever`."""
+
+        def work(session: Session) -> bool:
+            row = session.get_one(OdooOutboxRecord, row_id)
+            row.tries, row.error = row.tries + 1, words
+            if row.tries >= _MOST_TRIES and not for_ever:
+                row.done_at, row.outcome, row.next_at = self._clock(), GAVE_UP, None
+                return True
+            wait_s = min(_FIRST_WAIT_S * 2.0 ** min(row.tries - 1, _MOST_TRIES), _LONGEST_WAIT_S) * (1 + self._jitter())
+            row.next_at = self._clock() + timedelta(seconds=wait_s * self._scale)
+            return False
+
+        if self._store.write(work):
+            _log.error("Odoo %s: row %s of odoo_outbox was refused for a week and is given up", self.database, row_id)
+
+    def add(
+        self, session: Session, kind: Kind, rows: Iterable[tuple[str, int | None]], *, outcome: str | None = None
+    ) -> None:
+        """Add (record, id of an inbound message) in the caller's transaction; with an outcome they are done already."""
+        now = self._clock()
+        session.add_all(
+            OdooOutboxRecord(
+                database=self.database,
+                kind=kind,
+                record=record,
+                inbound_id=inbound_id,
+                created_at=now,
+                done_at=now if outcome else None,
+                outcome=outcome,
+            )
+            for record, inbound_id in rows
+        )
+
+    def _is_open(self, kind: Kind) -> ColumnElement[bool]:
+        return (
+            (OdooOutboxRecord.database == self.database)
+            & (OdooOutboxRecord.kind == kind)
+            & OdooOutboxRecord.done_at.is_(None)
+        )
+
+
+@dataclass(frozen=True)
+class Backlog:
+    """What one connection's outbox holds of a kind."""
+
+    kind: str
+    waiting: int
+    gave_up: int
+    oldest_at: datetime | None
+    """Since when the oldest waits."""
+
+
+def backlogs(session: Session, database: str) -> list[Backlog]:
+    """Give what waits and what was given up, by kind."""
+    is_open, is_given_up = OdooOutboxRecord.done_at.is_(None), OdooOutboxRecord.outcome == GAVE_UP
+    query = (
+        select(
+            OdooOutboxRecord.kind,
+            func.count().filter(is_open),
+            func.count().filter(is_given_up),
+            func.min(OdooOutboxRecord.created_at).filter(is_open),
+        )
+        .where(OdooOutboxRecord.database == database, or_(is_open, is_given_up))
+        .group_by(OdooOutboxRecord.kind)
+        .order_by(OdooOutboxRecord.kind)
+    )
+    return [Backlog(*row) for row in session.execute(query)]
+
+
+def _rows(ids: Iterable[int]) -> Select[OdooOutboxRecord]:
+    return select(OdooOutboxRecord).where(OdooOutboxRecord.id.in_(list(ids)))

@@ -1,0 +1,68 @@
+"""Finding the contact that a number is of.
+
+`phone_sanitized` holds one number of a contact in E.164, the mobile first: asked for first, for many at once. What is
+not found is looked for in both fields as people wrote them (`phone_mobile_search`), and what Odoo finds by its digits
+is held against the number once more here. As seen on Odoo 18; Odoo 19 has no `mobile`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+
+from host_controller.text.msisdn import parse_sender
+from odoo_sync.client import OdooClient
+from odoo_sync.errors import OdooRecordError
+
+_FIELDS = ("phone_sanitized", "phone", "country_code")
+# Each is a comparison of the digits of all contacts.
+_AT_ONCE = 20
+
+
+class Partners:
+    """The contacts of one database."""
+
+    def __init__(self, client: OdooClient, home_region: str) -> None:
+        self._client = client
+        self._home_region = home_region
+        self._fields = [*_FIELDS, "mobile"]
+
+    def find(self, numbers: Collection[str]) -> dict[str, list[int]]:
+        """Give the ids of the contacts of each number (E.164) that has any, the best first. Raises OdooSyncError."""
+        found: dict[str, list[int]] = {}
+        for row in self._search([["phone_sanitized", "in", sorted(numbers)]]):
+            found.setdefault(row["phone_sanitized"], []).append(row["id"])
+        missing = sorted(set(numbers) - found.keys())
+        for start in range(0, len(missing), _AT_ONCE):
+            wanted = missing[start : start + _AT_ONCE]
+            domain = [*["|"] * (len(wanted) - 1), *(["phone_mobile_search", "=", number] for number in wanted)]
+            for row in self._search(domain):
+                for number in self._numbers(row) & set(wanted):
+                    found.setdefault(number, []).append(row["id"])
+        return found
+
+    def _search(self, domain: Sequence[Any]) -> list[dict[str, Any]]:
+        options = {"order": "id asc"}
+        try:
+            rows = self._client.call("res.partner", "search_read", [list(domain), self._fields], options)
+        except OdooRecordError:
+            if "mobile" not in self._fields:
+                raise
+            self._fields = list(_FIELDS)
+            rows = self._client.call("res.partner", "search_read", [list(domain), self._fields], options)
+        return list(rows)
+
+    def _numbers(self, row: dict[str, Any]) -> set[str]:
+        region = row["country_code"] or self._home_region
+        written = (row.get(name) for name in ("phone", "mobile"))
+        read = (parse_sender(number, region) for number in written if number)
+        return {number.e164 for number in read if number}
+
+
+def choose(candidates: Sequence[int], written_to: Iterable[int]) -> int | None:
+    """Give the contact that was written to last, of those that have the number; else the oldest, or None.
+
+    `written_to` are ids of contacts, the last one first.
+    """
+    known = next((partner for partner in written_to if partner in candidates), None)
+    return known if known is not None else next(iter(candidates), None)
