@@ -38,10 +38,11 @@ from host_controller.messaging.sweep import sweep_overdue
 from host_controller.messaging.unroutable import Unroutable
 from host_controller.rules.timings import Timings
 from host_controller.scheduler import Clock
-from host_controller.settings import AdbSettings, Settings
+from host_controller.settings import AdbSettings, OdooMode, Settings
 from host_controller.store.data_dir import DataDirectory
 from host_controller.store.store import Store
 from odoo_sync.client import OdooClient
+from odoo_sync.gateway_sync import GatewaySync
 from odoo_sync.pull import Pull
 from odoo_sync.push_results import PushResults
 from odoo_sync.sync import OdooSync
@@ -151,7 +152,11 @@ def build_controller(settings: Settings, data: DataDirectory) -> Controller:
     clock.every(timings.read_idle_s, "inbox", lanes.ask_to_read)
     clock.every(timings.health_s, "health", lanes.ask_for_health)
     for name, odoo in settings.odoo.items():
-        clock.every(odoo.poll_s, f"odoo {name}", _odoo_sync(name, settings, store, bells).run)
+        if odoo.mode is OdooMode.GATEWAY:
+            gateway = GatewaySync(name, settings, store, utc_now, bells, rack.phones)
+            clock.every(odoo.poll_s, f"odoo {name}", gateway.run)
+        else:
+            clock.every(odoo.poll_s, f"odoo {name}", _odoo_sync(name, settings, store, bells).run)
     remote = RemoteCare(store, remotes, dispatcher, timings, utc_now)
     services = Services(store, rack, bells, settings, utc_now, clock.jobs, holds, dispatcher=dispatcher, remote=remote)
     surfaces = _surfaces(services, data)
