@@ -10,7 +10,7 @@ import http.client
 import json
 import ssl
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -82,7 +82,6 @@ class ModuleInbound:
     """A received message as the module has it."""
 
     id: int
-    text: str = field(repr=False)
     is_blacklisted: bool
 
 
@@ -129,7 +128,7 @@ class GatewayClient:
         ModuleStumbledError.
         """
         status, answer = self._call(f"confirm/{sms_id}", {"status": "sending"})
-        if status == _NOT_FOUND:
+        if status == _NOT_FOUND and answer is not None:  # a page instead is of a server that has lost its database
             return False
         self._check(status, answer)
         return True
@@ -168,12 +167,12 @@ class GatewayClient:
         said = {"from_number": sender, "message": text, "to_number": to_number}
         return bool(self._ask("inbound", said)["blacklisted"])
 
-    def find_inbound(self, sender: str, text: str) -> ModuleInbound | None:
-        """Look for a message that was told: the newest with just this sender and text, among their latest 200."""
+    def find_inbound(self, sender: str, texts: Collection[str]) -> ModuleInbound | None:
+        """Look for a message that was told: the newest with this sender and one of these texts, of their latest 200."""
         rows = self._ask("inbound-history", {"limit": _PAGE, "search": sender})["messages"]
         for row in rows:
-            if (row["from_number"], row["message"]) == (sender, text):
-                return ModuleInbound(int(row["id"]), text, bool(row["blacklisted"]))
+            if row["from_number"] == sender and row["message"] in texts:
+                return ModuleInbound(int(row["id"]), bool(row["blacklisted"]))
         return None
 
     def blacklist(self, inbound_ids: Iterable[int]) -> int:

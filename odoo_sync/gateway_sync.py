@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import update
+from sqlalchemy import ColumnElement, update
 
 from host_controller.errors import ConfigError, ControllerError
 from host_controller.events import Bells
@@ -19,12 +19,14 @@ from host_controller.fleet.phone import PhoneView
 from host_controller.settings import OdooSettings, Settings
 from host_controller.store.models import ModulePhoneRecord
 from host_controller.store.store import Store
+from odoo_sync.ears import heard_by
 from odoo_sync.errors import ModuleStumbledError, OdooRejectedError, OdooUnavailableError
 from odoo_sync.gateway_client import GatewayClient
+from odoo_sync.gateway_inbound import GatewayInbound
 from odoo_sync.gateway_results import GatewayResults
 from odoo_sync.gateway_take import GatewayTake
 from odoo_sync.pairings import Pairing, read_pairings
-from odoo_sync.stand_in import StandIn, find_route, keep_record, read_pulse
+from odoo_sync.stand_in import Route, StandIn, find_route, keep_record, read_pulse
 
 _log = logging.getLogger(__name__)
 # As the app's; the module takes a phone for offline after five minutes.
@@ -62,18 +64,20 @@ class GatewaySync:
         self._phones = phones
         self._take = GatewayTake(store, self._odoo, settings.messages, clock, bells)
         self._results = GatewayResults(store, clock)
+        self._inbound = GatewayInbound(store, clock)
         self._known: dict[str, _Known] = {}
         self._is_in_trouble = False
 
     def run(self) -> None:
         """Do one round. Raises OdooSyncError or ConfigError; the next round makes up for it."""
-        trouble: ControllerError | None = None
         queued = reported = 0
-        for pairing in read_pairings(self._odoo.pairing_file, self._name):
+        pairings, trouble = self._pairings()
+        routes = [route for _, route in pairings]
+        for index, (pairing, route) in enumerate(pairings):
             try:
-                done = self._serve(pairing)
+                done = self._serve(pairing, route, heard_by(routes, index))
                 queued, reported = queued + done[0], reported + done[1]
-            except (OdooRejectedError, ModuleStumbledError, ConfigError) as error:
+            except (OdooRejectedError, ModuleStumbledError) as error:
                 trouble = trouble or error
             except OdooUnavailableError as error:
                 trouble = error
@@ -84,11 +88,21 @@ class GatewaySync:
         if trouble is not None:
             raise trouble
 
-    def _serve(self, pairing: Pairing) -> tuple[int, int]:
+    def _pairings(self) -> tuple[list[tuple[Pairing, Route]], ControllerError | None]:
+        """Give the phones that can be served, and what is wrong with another."""
+        found, trouble = [], None
+        pairings = read_pairings(self._odoo.pairing_file, self._name)
+        with self._store.reading() as session:
+            for pairing in pairings:
+                try:
+                    found.append((pairing, find_route(session, pairing, self._name)))
+                except ConfigError as error:
+                    trouble = trouble or error
+        return found, trouble
+
+    def _serve(self, pairing: Pairing, route: Route, heard: ColumnElement[bool]) -> tuple[int, int]:
         """Do everything for one phone; give how many messages were queued, and results reported."""
         known = self._known.get(pairing.key) or self._meet(pairing)
-        with self._store.reading() as session:
-            route = find_route(session, pairing, self._name)
         phone = StandIn(known.record_id, self._name, known.client, route)
         self._beat(known, phone)
         if not known.is_reconciled:
@@ -100,6 +114,7 @@ class GatewaySync:
             taken, is_more = self._take.run(phone)
             queued += taken
             self._beat(known, phone)
+        self._inbound.run(phone, heard)
         return queued, reported
 
     def _meet(self, pairing: Pairing) -> _Known:

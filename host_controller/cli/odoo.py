@@ -10,9 +10,10 @@ from typing import Any
 import click
 import waitress
 
+from host_controller.cli.odoo_pair import check_phones, pair
 from host_controller.cli.signals import stop_signals
 from host_controller.errors import ConfigError
-from host_controller.settings import load_settings
+from host_controller.settings import OdooMode, load_settings
 from host_controller.wiring import make_odoo_client
 from odoo_sync.errors import OdooSyncError
 from odoo_sync.fake import FakeOdoo, make_app
@@ -31,7 +32,11 @@ def odoo() -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON document instead of lines.")
 def check(name: str, config: Path, as_json: bool) -> None:
     """Say whether we can log in to the Odoo called NAME in the settings, what waits there, which right is missing."""
-    client = make_odoo_client(name, load_settings(config))
+    settings = load_settings(config)
+    if name in settings.odoo and settings.odoo[name].mode is OdooMode.GATEWAY:
+        _show(check_phones(name, settings.odoo[name]), as_json)
+        return
+    client = make_odoo_client(name, settings)
     findings: list[dict[str, Any]] = []
     try:
         findings.append({"check": "server", "ok": True, "words": f"Odoo {client.server_version()}"})
@@ -44,6 +49,14 @@ def check(name: str, config: Path, as_json: bool) -> None:
             findings.append({"check": "queue", "ok": True, "words": f"{client.count_outgoing()} SMS wait"})
     except OdooSyncError as error:
         findings.append({"check": "login" if findings else "server", "ok": False, "words": str(error)})
+    _show(findings, as_json)
+
+
+odoo.add_command(pair)
+
+
+def _show(findings: list[dict[str, Any]], as_json: bool) -> None:
+    """Print the findings and end, with 1 if one of them is bad."""
     ok = all(finding["ok"] for finding in findings)
     if as_json:
         click.echo(json.dumps({"ok": ok, "findings": findings}, indent=2))

@@ -21,6 +21,7 @@ _STUCK_AFTER = timedelta(minutes=30)
 _SAME_INBOUND = timedelta(minutes=10)
 _MOST = 100
 _DEFAULT_LIMIT = 20
+_NUMBER = re.compile(r"\+\d{8,15}")
 _ABORTED = "current transaction is aborted, commands ignored until end of transaction block\n"
 
 
@@ -284,7 +285,8 @@ class GatewayModule:
         ids = said.get("ids", [])
         if not ids or not isinstance(ids, list):
             return 400, _refusal("ids list is required")
-        fresh = [row for row in self.inbound if row.id in ids and row.phone_id == phone.id and not row.blacklisted]
+        own = [row for row in self.inbound if row.id in ids and row.phone_id == phone.id and not row.blacklisted]
+        fresh = [row for row in own if _NUMBER.fullmatch(row.from_number)]
         for row in fresh:
             self.blacklist.add(row.from_number)
             row.blacklisted = True
@@ -294,7 +296,7 @@ class GatewayModule:
 
     def _record(self, phone: Phone, sender: str, text: str, to_number: str) -> Inbound:
         is_stop = "STOP" in text.upper()
-        if is_stop and not re.fullmatch(r"\+\d{8,15}", sender):
+        if is_stop and not _NUMBER.fullmatch(sender):
             raise ModuleError(_ABORTED)
         if is_stop:
             self.blacklist.add(sender)
