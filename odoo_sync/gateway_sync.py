@@ -89,9 +89,12 @@ class GatewaySync:
             raise trouble
 
     def _pairings(self) -> tuple[list[tuple[Pairing, Route]], ControllerError | None]:
-        """Give the phones that can be served, and what is wrong with another."""
+        """Give the phones that can be served, and what is wrong with the file or another phone."""
         found, trouble = [], None
-        pairings = read_pairings(self._odoo.pairing_file, self._name)
+        try:
+            pairings = read_pairings(self._odoo.pairing_file, self._name)
+        except ConfigError as error:
+            return [], error
         with self._store.reading() as session:
             for pairing in pairings:
                 try:

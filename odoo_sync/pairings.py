@@ -56,7 +56,7 @@ def parse_pairing(text: str) -> Pairing:
 
 
 def read_pairings(file: Path | None, name: str) -> list[Pairing]:
-    """Read the pairings of the connection `name`. Raises ConfigError."""
+    """Read the pairings of the connection `name`, at least one. Raises ConfigError."""
     pairings = []
     for number, line in enumerate(_lines(file, name), 1):
         try:
@@ -73,7 +73,7 @@ def keep_pairing(file: Path | None, name: str, pairing: Pairing) -> bool:
 
     The file is replaced as a whole, readable for its owner only. Raises ConfigError.
     """
-    lines = _lines(file, name, is_new=True)
+    lines = _lines(file, name)
     kept = [line for line in lines if not _is_same(line, pairing)]
     written = {"url": pairing.url, "api_key": pairing.key, "type": _TYPE, **_extras(pairing)}
     path = _path(file, name)
@@ -110,11 +110,11 @@ def _path(file: Path | None, name: str) -> Path:
     return file.expanduser()
 
 
-def _lines(file: Path | None, name: str, *, is_new: bool = False) -> list[str]:
+def _lines(file: Path | None, name: str) -> list[str]:
     path = _path(file, name)
-    if is_new and not path.exists():
-        return []
     try:
         return [line.strip() for line in path.read_text("utf-8").splitlines() if line.strip()]
+    except FileNotFoundError:
+        return []
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot read odoo.{name}.pairing_file {path}: {error}") from error

@@ -56,13 +56,19 @@ class FakeGatewayPeer:
         """Queue a text to each number, for one phone; what cannot be sent fails or is cancelled there."""
         self.module.partners |= dict.fromkeys(numbers, mark)
         # An Odoo without the library phonenumbers hands us what cannot be a number.
-        texts = [(number, f"{mark} {n}") for n, number in enumerate(numbers)]
-        self.module.add_mailing(
-            self.module.phones[phone_id], [text for n, text in enumerate(texts) if numbers.index(text[0]) == n]
-        )
-        for row in self.odoo.add_mailing([text for n, text in enumerate(texts) if numbers.index(text[0]) != n]):
+        first = {number: n for n, number in reversed(list(enumerate(numbers)))}
+        texts = [(first[number] == n, (number, f"{mark} {n}")) for n, number in enumerate(numbers)]
+        self.module.add_mailing(self.module.phones[phone_id], [text for is_first, text in texts if is_first])
+        for row in self.odoo.add_mailing([text for is_first, text in texts if not is_first]):
             row.state, row.failure_type = "canceled", "sms_duplicate"
             self.odoo.traces[row.uuid].trace_status = "cancel"
+
+    def hand_out_again(self):
+        """Do at once what the module does after half an hour: what was never announced waits again."""
+        with self.odoo.lock:
+            for queued in self.module.queue.values():
+                if queued.gateway_state == "processing":
+                    queued.gateway_state = "pending"
 
     def ends(self, mark):
         """text -> (state, trace status)."""
@@ -139,6 +145,10 @@ class RealGatewayPeer:
         waiting = self._call("sms.sms", "search", [["mailing_id", "=", mailing], ["state", "=", "outgoing"]])
         self._call("sms.sms", "write", waiting, {"sms_provider": "gateway"})
         self._call("sms.sms", "send", waiting)
+
+    def hand_out_again(self):
+        lost = self._call("sms.sms", "search", [["gateway_state", "=", "processing"]])
+        self._call("sms.sms", "write", lost, {"gateway_state": "pending"})
 
     def ends(self, mark):
         rows = self._call(
