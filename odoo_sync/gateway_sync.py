@@ -13,14 +13,14 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, update
 
-from host_controller.errors import ConfigError, ControllerError
+from host_controller.errors import ConfigError
 from host_controller.events import Bells
 from host_controller.fleet.phone import PhoneView
 from host_controller.settings import OdooSettings, Settings
 from host_controller.store.models import ModulePhoneRecord
 from host_controller.store.store import Store
 from odoo_sync.ears import heard_by
-from odoo_sync.errors import ModuleStumbledError, OdooRejectedError, OdooUnavailableError
+from odoo_sync.errors import ModuleStumbledError, OdooRejectedError, OdooSyncError, OdooUnavailableError
 from odoo_sync.gateway_client import GatewayClient
 from odoo_sync.gateway_inbound import GatewayInbound
 from odoo_sync.gateway_results import GatewayResults
@@ -66,59 +66,72 @@ class GatewaySync:
         self._results = GatewayResults(store, clock)
         self._inbound = GatewayInbound(store, clock)
         self._known: dict[str, _Known] = {}
-        self._is_in_trouble = False
+        self._troubled: set[str] = set()
 
-    def run(self) -> None:
-        """Do one round. Raises OdooSyncError or ConfigError; the next round makes up for it."""
-        queued = reported = 0
-        pairings, trouble = self._pairings()
+    def run(self) -> int:
+        """Do one round; give how many messages and results were moved.
+
+        Raises OdooUnavailableError where Odoo does not answer, and OdooRejectedError where no phone at all can be
+        served; a later round makes up for it. That one of several cannot be served is only logged.
+        """
+        moved = served = 0
+        trouble: OdooSyncError | None = None
+        pairings = self._pairings()
         routes = [route for _, route in pairings]
         for index, (pairing, route) in enumerate(pairings):
             try:
-                done = self._serve(pairing, route, heard_by(routes, index))
-                queued, reported = queued + done[0], reported + done[1]
+                moved += self._serve(pairing, route, heard_by(routes, index))
+                served += 1
+                self._note(pairing.key, None)
             except (OdooRejectedError, ModuleStumbledError) as error:
                 trouble = trouble or error
+                self._note(pairing.key, error)
             except OdooUnavailableError as error:
-                trouble = error
-                break
-        self._note(trouble)
-        if queued or reported:
-            _log.info("Odoo %s: %s messages taken over, %s results reported", self._name, queued, reported)
-        if trouble is not None:
+                self._note(self._name, error)
+                raise
+        if trouble is not None and not served:
             raise trouble
+        self._note(self._name, None)
+        return moved
 
-    def _pairings(self) -> tuple[list[tuple[Pairing, Route]], ControllerError | None]:
-        """Give the phones that can be served, and what is wrong with the file or another phone."""
+    def _pairings(self) -> list[tuple[Pairing, Route]]:
+        """Give the phones that can be served. Raises OdooRejectedError where there are none."""
         found, trouble = [], None
         try:
             pairings = read_pairings(self._odoo.pairing_file, self._name)
         except ConfigError as error:
-            return [], error
+            raise OdooRejectedError(str(error)) from error
         with self._store.reading() as session:
             for pairing in pairings:
                 try:
                     found.append((pairing, find_route(session, pairing, self._name)))
                 except ConfigError as error:
-                    trouble = trouble or error
-        return found, trouble
+                    trouble = OdooRejectedError(str(error))
+                    self._note(pairing.key, trouble)
+        if trouble is not None and not found:
+            raise trouble
+        return found
 
-    def _serve(self, pairing: Pairing, route: Route, heard: ColumnElement[bool]) -> tuple[int, int]:
-        """Do everything for one phone; give how many messages were queued, and results reported."""
+    def _serve(self, pairing: Pairing, route: Route, heard: ColumnElement[bool]) -> int:
+        """Do everything for one phone; give how many messages and results were moved."""
         known = self._known.get(pairing.key) or self._meet(pairing)
         phone = StandIn(known.record_id, self._name, known.client, route)
         self._beat(known, phone)
         if not known.is_reconciled:
             self._results.reconcile(phone)
             known.is_reconciled = True
-        queued, reported, is_more = 0, 0, True
+        queued = reported = 0
+        is_more = True
         while is_more:
             reported += self._results.run(phone)
             taken, is_more = self._take.run(phone)
             queued += taken
             self._beat(known, phone)
-        self._inbound.run(phone, heard)
-        return queued, reported
+        told = self._inbound.run(phone, heard)
+        if queued or reported or told:
+            words = "Odoo %s: %s messages taken over, %s results and %s received messages told"
+            _log.info(words, self._name, queued, reported, told)
+        return queued + reported + told
 
     def _meet(self, pairing: Pairing) -> _Known:
         client = GatewayClient(self._odoo, pairing.key, self._name)
@@ -138,9 +151,11 @@ class GatewaySync:
         stamp = update(ModulePhoneRecord).where(ModulePhoneRecord.id == known.record_id).values(heartbeat_at=now)
         self._store.write(lambda session: session.execute(stamp))
 
-    def _note(self, trouble: ControllerError | None) -> None:
-        if trouble is not None and not self._is_in_trouble:
+    def _note(self, of: str, trouble: OdooSyncError | None) -> None:
+        """Log the first trouble of a phone (its key) or of the whole connection (its name), and its end."""
+        if trouble is not None and of not in self._troubled:
             _log.warning("Odoo %s: %s; sending goes on, results are kept for later", self._name, trouble)
-        if trouble is None and self._is_in_trouble:
+            self._troubled.add(of)
+        if trouble is None and of in self._troubled:
             _log.info("Odoo %s answers again", self._name)
-        self._is_in_trouble = trouble is not None
+            self._troubled.discard(of)

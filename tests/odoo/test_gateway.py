@@ -11,7 +11,6 @@ from sqlalchemy import select, update
 
 from device_drivers.base import PhoneHealth, SimHealth
 from host_controller.consent.opt_outs import Origin, add_opt_out
-from host_controller.errors import ConfigError
 from host_controller.fleet.phone import Enrolled, PhoneView
 from host_controller.rules.states import FailureCode, MessageState
 from host_controller.store.models import MessageRecord, ModulePhoneRecord, OdooSmsRecord, SimRecord
@@ -310,18 +309,19 @@ def test_where_messages_leave(bench):
     assert sorted(through) == [1, 1, 1, 2, 3]
 
 
-def test_a_phone_that_cannot_be_served_does_not_keep_the_others(bench):
+def test_a_phone_that_cannot_be_served_does_not_keep_the_others(bench, caplog):
     other = bench.module.add_phone("Phone B", "+420700000009")
     bench.pair(other, bench.phone)
     with bench.pairings.open("a") as out:
         out.write('{"type": "sms_gateway", "api_key": "k", "sim": 77}\n')
-    with pytest.raises(ConfigError, match="SIM 77"):
-        bench.sync.run()
+    bench.sync.run()
     bench.queue((ANNA, "one"))
     other.api_key = "changed"
-    with pytest.raises(ConfigError):
+    for _ in range(3):
         bench.sync.run()
     assert bench.messages() == [("one", S.QUEUED)]
+    assert caplog.text.count("SIM 77, which is not in the rack") == 1
+    assert caplog.text.count("pair it again") == 1
 
 
 def test_a_key_that_is_not_known_any_more(bench, caplog):
@@ -354,5 +354,11 @@ def test_what_the_module_says_of_its_troubles_is_never_shown(bench, caplog):
 
 def test_no_pairing(bench):
     bench.pairings.write_text("\n")
-    with pytest.raises(ConfigError, match="smsrack odoo pair shop"):
+    with pytest.raises(OdooRejectedError, match="smsrack odoo pair shop"):
+        bench.sync.run()
+    bench.pairings.unlink()
+    with pytest.raises(OdooRejectedError, match="smsrack odoo pair shop"):
+        bench.sync.run()
+    bench.pair(bench.phone, phone="elsewhere")
+    with pytest.raises(OdooRejectedError, match="not a phone of the rack"):
         bench.sync.run()
