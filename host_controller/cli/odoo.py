@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import flask
 import waitress
 
 from host_controller.cli.odoo_pair import check_phones, pair
@@ -16,7 +17,7 @@ from host_controller.errors import ConfigError
 from host_controller.settings import OdooMode, load_settings
 from host_controller.wiring import make_odoo_client
 from odoo_sync.errors import OdooSyncError
-from odoo_sync.fake import FakeOdoo, make_app
+from odoo_sync.fake import FakeOdoo, GatewayModule, make_app, mount
 
 _FAKE_NUMBER = "+4207771230{:02d}"
 
@@ -71,20 +72,36 @@ def _show(findings: list[dict[str, Any]], as_json: bool) -> None:
 @click.option(
     "--messages", type=click.IntRange(0, 99), default=20, show_default=True, help="SMS of a campaign that wait."
 )
-def fake(port: int, messages: int) -> None:
+@click.option("--module", "has_module", is_flag=True, help="With the module sms_gateway: prints a pairing code.")
+def fake(port: int, messages: int, has_module: bool) -> None:
     """Stand in for an Odoo: database `odoo`, user `smsrack`, password `secret`."""
     stand_in = FakeOdoo()
-    stand_in.add_mailing(fake_campaign(messages))
+    app = make_app(stand_in)
+    code = _fake_phone(app, stand_in, port, messages) if has_module else None
+    if not has_module:
+        stand_in.add_mailing(fake_campaign(messages))
     try:
-        server = waitress.create_server(make_app(stand_in), host="127.0.0.1", port=port)
+        server = waitress.create_server(app, host="127.0.0.1", port=port)
     except OSError as error:
         raise ConfigError(f"port {port} cannot be used ({error.strerror}); choose another with --port") from error
     with stop_signals() as stop:
         thread = threading.Thread(target=server.run, daemon=True)
         thread.start()
         click.echo(f"fake Odoo on http://127.0.0.1:{port}/ until Ctrl-C; state: /fake/state, faults: POST /fake/faults")
+        if code:
+            click.echo(f"pairing code: {code}")
         stop.wait()
         server.close()
+
+
+def _fake_phone(app: flask.Flask, stand_in: FakeOdoo, port: int, messages: int) -> str:
+    """Give the fake a module with a phone for which a campaign waits; give the phone's pairing code."""
+    module = GatewayModule(stand_in)
+    phone = module.add_phone("Phone A", "+420700000001")
+    phone.state = "online"
+    module.add_mailing(phone, fake_campaign(messages))
+    mount(app, module)
+    return json.dumps({"url": f"http://127.0.0.1:{port}", "api_key": phone.api_key, "type": "sms_gateway"})
 
 
 def fake_campaign(messages: int) -> list[tuple[str, str]]:

@@ -91,7 +91,7 @@ def test_a_campaign_its_ends_and_the_replies(start, peer, eventually):
     peer.send_mailing(phone_a, [*numbers, numbers[0], "+42077712", blacklisted], mark)
     peer.send_mailing(phone_b, few, second)
     handed_over_s = time.monotonic() - started_s
-    eventually(lambda: all_ended(peer, mark, COUNT) and all_ended(peer, second, 5), 300, "every end in Odoo")
+    eventually(lambda: all_ended(peer, mark, COUNT) and all_ended(peer, second, 5), 600, "every end in Odoo")
     took_s = time.monotonic() - started_s
     print(f"{COUNT} recipients: handed over in {handed_over_s:.1f} s, every end in Odoo after {took_s:.1f} s")
     ends = peer.ends(mark)

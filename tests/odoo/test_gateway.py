@@ -253,6 +253,33 @@ def test_no_more_are_taken_than_can_be_held(bench, monkeypatch):
     assert len(bench.messages()) == 123
 
 
+@pytest.mark.parametrize("bench", ["sqlite"], indirect=True)
+def test_odoo_away_for_six_hours(bench):
+    bench.online()
+    bench.queue((ANNA, "before"), (EVA, "during"), (PETR, "never"))
+    bench.sync.run()
+    bench.finish("before", S.SUBMITTING, S.SENT)
+    bench.served.stop()
+    for n in range(36):
+        bench.later(minutes=10)
+        if n == 5:
+            bench.finish("during", S.SUBMITTING, S.SENT)
+            bench.finish("never", S.EXPIRED)
+        with pytest.raises(OdooUnavailableError):
+            bench.sync.run()
+    bench.module.reset_stuck()
+    bench.served.start()
+    bench.sync.run()
+    bench.sync.run()
+    assert {body: end[:2] for body, end in bench.ends().items()} == {
+        "before": ("sent", "sent"),
+        "during": ("sent", "sent"),
+        "never": ("error", "error"),
+    }
+    assert len(bench.messages()) == 3
+    assert bench.phone.state == "online"
+
+
 def test_heartbeats_say_what_the_phones_are_like(bench):
     sim_id = bench.add_sim("one")
     views = [("one", 1, 80, -70, 0), ("two", 2, 40, -101, 0), ("blind", 3, None, None, 0)]
