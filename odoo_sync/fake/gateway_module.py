@@ -1,49 +1,22 @@
 """The module `sms_gateway` in a fake Odoo: its phones, their queue, what they tell, and its faults as recorded.
 
 Answers have the shape and the meaning of version 18.0.2.8.0. Wrong there and here alike: counters that never count, a
-queue in no order, waiting messages that are handed out twice, results that go backwards, "stop" found inside words, and
-a company's name with "stop" in its text, which fails for ever.
+queue in no order, waiting messages that are handed out twice, and results that go backwards.
 """
 
 from __future__ import annotations
 
-import re
-import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from odoo_sync.fake.gateway_inbox import ModuleError, ModuleInbox, Phone, Reply, refusal
 from odoo_sync.fake.model import FakeOdoo, Sms
 
-Reply = tuple[int, dict[str, Any]]
 _STUCK_AFTER = timedelta(minutes=30)
-_SAME_INBOUND = timedelta(minutes=10)
 _MOST = 100
 _DEFAULT_LIMIT = 20
-_NUMBER = re.compile(r"\+\d{8,15}")
-_ABORTED = "current transaction is aborted, commands ignored until end of transaction block\n"
-
-
-class ModuleError(Exception):
-    """An exception inside the module, whose words it puts into its answer."""
-
-
-@dataclass
-class Phone:
-    """A row of sms.gateway.phone."""
-
-    id: int
-    name: str
-    phone_number: str
-    phone_number_2: str | bool = False
-    api_key: str = field(default_factory=lambda: secrets.token_urlsafe(32))
-    state: str = "offline"
-    last_heartbeat: datetime | None = None
-    battery_level: int = 0
-    signal_strength: int = 0
-    daily_limit: int = 500
-    rate_limit: int = 100
 
 
 @dataclass
@@ -59,35 +32,14 @@ class Queued:
     handed_out: int = 0
 
 
-@dataclass
-class Inbound:
-    """A row of sms.gateway.inbound."""
-
-    id: int
-    from_number: str
-    to_number: str
-    message: str
-    received_at: datetime
-    phone_id: int
-    partner_name: str
-    is_stop: bool
-    blacklisted: bool
-
-
-class GatewayModule:
+class GatewayModule(ModuleInbox):
     """The module in one database. Guarded by the database's lock."""
 
     def __init__(self, odoo: FakeOdoo, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        super().__init__(clock)
         self.odoo = odoo
-        self._clock = clock
         self.phones: dict[int, Phone] = {}
         self.queue: dict[int, Queued] = {}
-        self.inbound: list[Inbound] = []
-        self.blacklist: set[str] = set()
-        self.partners: dict[str, str] = {}
-        """Names by number."""
-        self.chatter: list[tuple[str, str]] = []
-        """Every (partner, text) that was posted."""
 
     def add_phone(self, name: str, number: str, number_2: str | bool = False) -> Phone:
         """Register a phone, with a key."""
@@ -133,18 +85,18 @@ class GatewayModule:
         with self.odoo.lock:
             phone = next((phone for phone in self.phones.values() if key and phone.api_key == key), None)
             if phone is None:
-                return 401, _refusal("Invalid API key")
+                return 401, refusal("Invalid API key")
             name, _, argument = path.partition("/")
             handler = getattr(self, f"_{name.replace('-', '_')}", None)
             if handler is None or bool(argument) != (name == "confirm"):
                 return 404, {}
             said = {} if body is None else body
             if not isinstance(said, dict):
-                return 500, _refusal(f"'{type(said).__name__}' object has no attribute 'get'")
+                return 500, refusal(f"'{type(said).__name__}' object has no attribute 'get'")
             try:
                 result: Reply = handler(phone, said, int(argument)) if argument else handler(phone, said)
             except (ModuleError, TypeError) as error:
-                return 500, _refusal(str(error))
+                return 500, refusal(str(error))
             return result
 
     def _heartbeat(self, phone: Phone, said: dict[str, Any]) -> Reply:
@@ -189,16 +141,16 @@ class GatewayModule:
     def _confirm(self, phone: Phone, said: dict[str, Any], sms_id: int) -> Reply:
         status = said.get("status")
         if status not in ("sending", "sent", "error"):
-            return 400, _refusal("Invalid status. Must be: sending, sent, or error")
+            return 400, refusal("Invalid status. Must be: sending, sent, or error")
         if not self._owns(phone, sms_id):
-            return 404, _refusal("SMS not found or unauthorized")
+            return 404, refusal("SMS not found or unauthorized")
         self._update(sms_id, status)
         return 200, {"success": True, **(_COUNTERS if status == "sent" else {})}
 
     def _confirm_batch(self, phone: Phone, said: dict[str, Any]) -> Reply:
         results = said.get("results")
         if not results or not isinstance(results, list):
-            return 400, _refusal("results list is required")
+            return 400, refusal("results list is required")
         acked, errors = [], []
         for result in results:
             if result.get("status") not in ("sent", "error"):
@@ -214,7 +166,7 @@ class GatewayModule:
     def _reconcile(self, phone: Phone, said: dict[str, Any]) -> Reply:
         known = said.get("known_ids", [])
         if not isinstance(known, list):
-            return 400, _refusal("known_ids must be a list")
+            return 400, refusal("known_ids must be a list")
         if not known:
             return 200, {"success": True, "already_confirmed_ids": [], "stuck_ids": []}
         own = [sms_id for sms_id in known if self._owns(phone, sms_id)]
@@ -232,82 +184,6 @@ class GatewayModule:
         limits = {"daily_limit": phone.daily_limit, "monthly_limit": 0, "rate_limit": phone.rate_limit}
         waiting = len(self._of(phone, "pending", "processing", "sending"))
         return 200, {"success": True, "phones": [{**shown, **_COUNTERS, **limits, "pending_count": waiting}]}
-
-    def _inbound(self, phone: Phone, said: dict[str, Any]) -> Reply:
-        sender, text = said.get("from_number", ""), said.get("message", "")
-        if not sender or not text:
-            return 400, _refusal("from_number and message are required")
-        for row in self.inbound:
-            is_recent = row.received_at >= self._clock() - _SAME_INBOUND
-            if is_recent and (row.from_number, row.message) == (sender, text):
-                found = bool(row.partner_name)
-                return 200, {
-                    "success": True,
-                    "blacklisted": row.blacklisted,
-                    "partner_found": found,
-                    "duplicate": True,
-                }
-        row = self._record(phone, sender, text, said.get("to_number", ""))
-        return 200, {"success": True, "blacklisted": row.blacklisted, "partner_found": bool(row.partner_name)}
-
-    def _inbound_batch(self, phone: Phone, said: dict[str, Any]) -> Reply:
-        messages = said.get("messages")
-        if not messages or not isinstance(messages, list):
-            return 400, _refusal("messages list is required")
-        known = {(row.from_number, row.message) for row in self.inbound if row.phone_id == phone.id}
-        counts = {"recorded": 0, "blacklisted": 0, "already_blacklisted": 0, "skipped": 0}
-        for message in messages:
-            sender, text = message.get("from_number", ""), message.get("message", "")
-            if not sender or not text or (sender, text) in known:
-                counts["skipped"] += 1
-                continue
-            was_listed = sender in self.blacklist
-            row = self._record(phone, sender, text, message.get("to_number", ""))
-            known.add((sender, text))
-            counts["recorded"] += 1
-            counts["already_blacklisted" if was_listed else "blacklisted"] += row.is_stop
-        return 200, {"success": True, **counts}
-
-    def _inbound_history(self, phone: Phone, said: dict[str, Any]) -> Reply:
-        limit, offset = min(int(said.get("limit", 50)), 200), int(said.get("offset", 0))
-        search = said.get("search", "").strip().lower()
-        rows = [row for row in self.inbound if row.phone_id == phone.id]
-        rows = [row for row in rows if search in row.from_number.lower() or search in row.message.lower()]
-        if said.get("stop_not_blacklisted"):
-            rows = [row for row in rows if row.is_stop and not row.blacklisted]
-        elif said.get("stop_only"):
-            rows = [row for row in rows if row.is_stop]
-        rows.sort(key=lambda row: (row.received_at, row.id), reverse=True)
-        messages = [_shown(row) for row in rows[offset : offset + limit]]
-        return 200, {"success": True, "messages": messages, "total": len(rows), "limit": limit, "offset": offset}
-
-    def _inbound_blacklist(self, phone: Phone, said: dict[str, Any]) -> Reply:
-        ids = said.get("ids", [])
-        if not ids or not isinstance(ids, list):
-            return 400, _refusal("ids list is required")
-        own = [row for row in self.inbound if row.id in ids and row.phone_id == phone.id and not row.blacklisted]
-        fresh = [row for row in own if _NUMBER.fullmatch(row.from_number)]
-        for row in fresh:
-            self.blacklist.add(row.from_number)
-            row.blacklisted = True
-            if row.partner_name:
-                self.chatter.append((row.partner_name, f"{row.from_number} blacklisted"))
-        return 200, {"success": True, "blacklisted": len(fresh)}
-
-    def _record(self, phone: Phone, sender: str, text: str, to_number: str) -> Inbound:
-        is_stop = "STOP" in text.upper()
-        if is_stop and not _NUMBER.fullmatch(sender):
-            raise ModuleError(_ABORTED)
-        if is_stop:
-            self.blacklist.add(sender)
-        partner = self.partners.get(sender, "")
-        row = Inbound(
-            len(self.inbound) + 1, sender, to_number, text, self._clock(), phone.id, partner, is_stop, is_stop
-        )
-        self.inbound.append(row)
-        if partner:
-            self.chatter.append((partner, text))
-        return row
 
     def _update(self, sms_id: int, status: str) -> None:
         row, queued = self.odoo.sms[sms_id], self.queue[sms_id]
@@ -338,20 +214,3 @@ class GatewayModule:
 
 # NULL in the database, and NULL + 1 is NULL.
 _COUNTERS = {"sent_today": 0, "sent_month": 0, "sent_total": 0}
-
-
-def _refusal(words: str) -> dict[str, Any]:
-    return {"success": False, "error": words}
-
-
-def _shown(row: Inbound) -> dict[str, Any]:
-    return {
-        "id": row.id,
-        "from_number": row.from_number,
-        "to_number": row.to_number,
-        "message": row.message,
-        "received_at": row.received_at.strftime("%Y-%m-%d %H:%M:%S"),
-        "is_stop": row.is_stop,
-        "blacklisted": row.blacklisted,
-        "partner_name": row.partner_name,
-    }
