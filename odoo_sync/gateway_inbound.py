@@ -7,6 +7,7 @@ before it is told again. What the module cannot take is stepped over, and tried 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -51,13 +52,22 @@ class GatewayInbound:
         self._store = store
         self._clock = clock
 
-    def run(self, phone: StandIn, heard: ColumnElement[bool]) -> int:
-        """Tell what is due of the messages that fulfil `heard`; give how many were told. Raises OdooSyncError."""
+    def run(self, phone: StandIn, heard: ColumnElement[bool], until_s: float) -> int:
+        """Tell what is due of the messages that fulfil `heard`, until `until_s` (monotonic); give how many were told.
+
+        Raises OdooSyncError.
+        """
         self._store.write(lambda session: self._enlist(session, phone, heard))
-        told = sum(self._tell(phone, due) for due in self._read_due(phone, ModuleInboundRecord.told.is_(None)))
+        told = 0
+        for due in self._read_due(phone, ModuleInboundRecord.told.is_(None)):
+            told += self._tell(phone, due)
+            if time.monotonic() > until_s:
+                break
         unlisted = and_(ModuleInboundRecord.told == RECORDED, ModuleInboundRecord.blacklisted.is_(False), _IS_STOP)
         for due in self._read_due(phone, unlisted):
             self._blacklist(phone, due)
+            if time.monotonic() > until_s:
+                break
         return told
 
     def _enlist(self, session: Session, phone: StandIn, heard: ColumnElement[bool]) -> None:

@@ -8,6 +8,7 @@ stays so, and at the start a failure is not told where the module says that the 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -55,8 +56,11 @@ class GatewayResults:
         self._store = store
         self._clock = clock
 
-    def run(self, phone: StandIn) -> int:
-        """Report everything that is due; give how many. Raises OdooSyncError; what is left is due again."""
+    def run(self, phone: StandIn, until_s: float) -> int:
+        """Report what is due until `until_s` (monotonic); give how many. Raises OdooSyncError.
+
+        What is left is due again.
+        """
         reported, after_id = 0, 0
         while due := self._read_due(phone, after_id):
             after_id = due[-1].record_id
@@ -64,6 +68,8 @@ class GatewayResults:
             answer = _confirm(phone, results)
             self._store.write(lambda session, due=due, answer=answer: self._note(session, due, answer))  # type: ignore[misc]
             reported += len(answer.taken)
+            if time.monotonic() > until_s:
+                break
         return reported
 
     def count_due(self, phone: StandIn) -> int:

@@ -7,6 +7,7 @@ that does not answer ends the round. The pairing file is read in each round: a p
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -31,6 +32,8 @@ from odoo_sync.stand_in import Route, StandIn, find_route, keep_record, read_pul
 _log = logging.getLogger(__name__)
 # As the app's; the module takes a phone for offline after five minutes.
 _HEARTBEAT = timedelta(seconds=60)
+# A round makes way then: other phones have heartbeats to send, and a daemon that is to stop waits for it.
+_ROUND_S = 20.0
 
 
 @dataclass
@@ -120,14 +123,16 @@ class GatewaySync:
         if not known.is_reconciled:
             self._results.reconcile(phone)
             known.is_reconciled = True
+        until_s = time.monotonic() + _ROUND_S
         queued = reported = 0
         is_more = True
         while is_more:
-            reported += self._results.run(phone)
-            taken, is_more = self._take.run(phone)
+            reported += self._results.run(phone, until_s)
+            taken, is_more = self._take.run(phone, until_s)
             queued += taken
+            is_more = is_more and time.monotonic() < until_s
             self._beat(known, phone)
-        told = self._inbound.run(phone, heard)
+        told = self._inbound.run(phone, heard, until_s)
         if queued or reported or told:
             words = "Odoo %s: %s messages taken over, %s results and %s received messages told"
             _log.info(words, self._name, queued, reported, told)

@@ -7,10 +7,11 @@ second time, by its uuid. A crash at any point leaves a message that is announce
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from host_controller.consent.refused import Refused
@@ -53,24 +54,28 @@ class GatewayTake:
         self._bells = bells
         self._class = MessageClass(odoo.message_class)
 
-    def run(self, phone: StandIn) -> tuple[int, bool]:
-        """Take one batch over; give how many were queued, and whether more may wait. Raises OdooSyncError."""
+    def run(self, phone: StandIn, until_s: float) -> tuple[int, bool]:
+        """Take one batch over; give how many were queued, and whether more may wait. Raises OdooSyncError.
+
+        What is not announced by `until_s` (monotonic) is announced by a later round.
+        """
         room = MOST_HELD - self._count_held(phone)
         rows: list[ModuleSms] = phone.client.pending(min(room, MOST_PENDING)) if room > 0 else []
         again = self._store.write(lambda session: self._hold(session, phone, rows))
-        queued = self._queue_held(phone)
+        queued = self._queue_held(phone, until_s)
         for sms_id in again:
             # It waits here still, so that the next half hour has to begin anew.
             self._announce(phone, sms_id)
         return queued, len(rows) == MOST_PENDING
 
     def _count_held(self, phone: StandIn) -> int:
+        is_unqueued = and_(OdooSmsRecord.message_id.is_(None), OdooSmsRecord.refusal.is_(None))
         query = (
             select(func.count())
             .select_from(OdooSmsRecord)
-            .join(MessageRecord, OdooSmsRecord.message_id == MessageRecord.id)
+            .outerjoin(MessageRecord, OdooSmsRecord.message_id == MessageRecord.id)
             .where(OdooSmsRecord.module_phone_id == phone.record_id, OdooSmsRecord.reported.is_(None))
-            .where(MessageRecord.state.in_(_MOVING))
+            .where(or_(is_unqueued, MessageRecord.state.in_(_MOVING)))
         )
         with self._store.reading() as session:
             return session.scalar(query) or 0
@@ -127,7 +132,7 @@ class GatewayTake:
         recipient = (checked.msisdn.e164, self._odoo.brand)
         return OptedOutError.code if Refused(session, [recipient]).holds(recipient, self._class) else None
 
-    def _queue_held(self, phone: StandIn) -> int:
+    def _queue_held(self, phone: StandIn, until_s: float) -> int:
         """Announce what is held here and was not queued, then queue it."""
         query = (
             select(OdooSmsRecord.id, OdooSmsRecord.sms_id)
@@ -143,7 +148,11 @@ class GatewayTake:
             held = session.execute(query).all()
         if not held:
             return 0
-        answers = {record_id: self._announce(phone, sms_id) for record_id, sms_id in held}
+        answers: dict[int, bool | None] = {}
+        for record_id, sms_id in held:
+            answers[record_id] = self._announce(phone, sms_id)
+            if time.monotonic() > until_s:
+                break
         ours = [record_id for record_id, is_ours in answers.items() if is_ours]
         lost = [record_id for record_id, is_ours in answers.items() if is_ours is False]
         self._store.write(lambda session: self._queue(session, phone, ours, lost))

@@ -14,7 +14,7 @@ from host_controller.consent.opt_outs import Origin, add_opt_out
 from host_controller.fleet.phone import Enrolled, PhoneView
 from host_controller.rules.states import FailureCode, MessageState
 from host_controller.store.models import MessageRecord, ModulePhoneRecord, OdooSmsRecord, SimRecord
-from odoo_sync import gateway_take
+from odoo_sync import gateway_sync, gateway_take
 from odoo_sync.errors import ModuleStumbledError, OdooRejectedError, OdooUnavailableError
 from tests.odoo.gateway_bench import GatewayBench
 
@@ -278,6 +278,20 @@ def test_odoo_away_for_six_hours(bench):
     }
     assert len(bench.messages()) == 3
     assert bench.phone.state == "online"
+
+
+def test_a_round_makes_way(bench, monkeypatch):
+    """However slow Odoo is, each round gets on by a step."""
+    monkeypatch.setattr(gateway_sync, "_ROUND_S", 0.0)
+    bench.online()
+    bench.queue(*[(ANNA, f"text {n}") for n in range(4)])
+    for n in range(4):
+        bench.sync.run()
+        assert len(bench.messages()) == n + 1
+    for n in range(4):
+        bench.finish(f"text {n}", S.SUBMITTING, S.SENT)
+    bench.sync.run()
+    assert {end[0] for end in bench.ends().values()} == {"sent"}
 
 
 def test_heartbeats_say_what_the_phones_are_like(bench):
