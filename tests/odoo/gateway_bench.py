@@ -45,8 +45,13 @@ class ServedModule:
         self._thread = threading.Thread(target=run_until_closed, args=(self._server,), daemon=True)
         self._thread.start()
 
-    def stop(self) -> None:
+    def close(self) -> None:
+        """Answer no more; the thread ends within a second, for which nobody waits."""
         self._server.close()
+
+    def stop(self) -> None:
+        """Answer no more and free the port."""
+        self.close()
         self._thread.join(10)
 
 
@@ -139,5 +144,5 @@ class GatewayBench:
         return self.store.write(work)
 
     def close(self) -> None:
-        self.served.stop()
+        self.served.close()
         self.store.close()
