@@ -47,6 +47,7 @@ from odoo_sync.chatter import Chatter
 from odoo_sync.client import OdooClient
 from odoo_sync.facts import Contacts, ShopOrders, TillOrders
 from odoo_sync.forwarding import Forwarding
+from odoo_sync.gateway_sync import HEARTBEAT_S, GatewaySync
 from odoo_sync.intake import Intake
 from odoo_sync.outbox import Outbox
 from odoo_sync.partners import Partners
@@ -164,7 +165,7 @@ def build_controller(settings: Settings, data: DataDirectory) -> Controller:
     clock.every(timings.read_idle_s, "inbox", lanes.ask_to_read)
     clock.every(timings.health_s, "health", lanes.ask_for_health)
     for name in settings.odoo:
-        for job, every_s, sync in _odoo_jobs(name, settings, store, bells, timings):
+        for job, every_s, sync in _odoo_jobs(name, settings, store, bells, timings, rack):
             clock.every(every_s, job, sync.run)
     remote = RemoteCare(store, remotes, dispatcher, timings, utc_now)
     services = Services(store, rack, bells, settings, utc_now, clock.jobs, holds, dispatcher=dispatcher, remote=remote)
@@ -185,11 +186,13 @@ def make_odoo_client(name: str, settings: Settings) -> OdooClient:
 
 def make_reconcile(name: str, settings: Settings, store: Store) -> Reconcile:
     """Give the comparison with one of the Odoo databases of the settings. Raises ConfigError."""
+    if name in settings.odoo and settings.odoo[name].mode is OdooMode.GATEWAY:
+        raise ConfigError(f"odoo.{name} is in mode gateway: its module is asked at each start of the daemon")
     return Reconcile(make_odoo_client(name, settings), store, utc_now)
 
 
 def _odoo_jobs(
-    name: str, settings: Settings, store: Store, bells: Bells, timings: Timings
+    name: str, settings: Settings, store: Store, bells: Bells, timings: Timings, rack: Rack
 ) -> Iterator[tuple[str, float, OdooSync]]:
     """Give what is done for one Odoo: a job's name, how often it runs, and what. Messages and results wait for none."""
     odoo = settings.odoo[name]
@@ -199,7 +202,13 @@ def _odoo_jobs(
         return OdooSync(name, steps, store, utc_now, lambda: Pause(first_s, longest_s), without_login)
 
     longest_s = timings.odoo_longest_pause_s
-    yield f"odoo {name}", odoo.poll_s, make(_messages(name, settings, store, bells, timings), odoo.poll_s, longest_s)
+    if odoo.mode is OdooMode.GATEWAY:
+        # An Odoo that is back fails messages for good while no phone has given a sign of life.
+        gateway = Step("messages", GatewaySync(name, settings, store, utc_now, bells, rack.phones).run)
+        yield f"odoo {name}", odoo.poll_s, make([gateway], odoo.poll_s, min(longest_s, HEARTBEAT_S))
+    else:
+        messages = _messages(name, settings, store, bells, timings)
+        yield f"odoo {name}", odoo.poll_s, make(messages, odoo.poll_s, longest_s)
     if odoo.user:
         both_ways = make(_both_ways(name, settings, store), odoo.poll_s, longest_s)
         yield f"odoo {name} both ways", odoo.poll_s, both_ways

@@ -2,6 +2,7 @@
 
 OdooSyncError
 OdooUnavailableError   down, slow, restarting, or losing a race: try again, after re-reading
+  ModuleStumbledError  the module `sms_gateway` failed over what it was told: try again with less, or pass on
 OdooRejectedError      a missing right, a wrong call: a person must act; trying again helps nothing
   OdooLoginError       no call that needs a login goes through any more; reports still do
   OdooRecordError      what the call was about cannot be, or is gone: other calls are not concerned
@@ -24,6 +25,12 @@ class OdooUnavailableError(OdooSyncError):
     """Odoo did not answer, or not in time; what was asked may have been done."""
 
     code = "odoo_unavailable"
+
+
+class ModuleStumbledError(OdooUnavailableError):
+    """The module answered with an error of its own; nothing of the call was kept."""
+
+    code = "odoo_module_stumbled"
 
 
 class OdooRejectedError(OdooSyncError):

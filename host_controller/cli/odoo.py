@@ -11,10 +11,12 @@ from typing import Any
 from urllib.parse import quote
 
 import click
+import flask
 import waitress
 from rich.table import Table
 
 from host_controller.cli.api_options import api_command, console, note_offline, show_json
+from host_controller.cli.odoo_pair import check_phones, pair
 from host_controller.cli.signals import stop_signals
 from host_controller.client import ApiClient
 from host_controller.errors import ConfigError
@@ -23,7 +25,7 @@ from host_controller.wiring import make_odoo_client, utc_now
 from odoo_sync.adopt import adopt, count_stuck
 from odoo_sync.client import OdooClient
 from odoo_sync.errors import OdooSyncError
-from odoo_sync.fake import FakeOdoo, make_app
+from odoo_sync.fake import FakeOdoo, GatewayModule, make_app, mount
 from odoo_sync.verdicts import REASONS
 from odoo_sync.versions import capabilities_of
 
@@ -43,7 +45,11 @@ def odoo() -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON document instead of lines.")
 def check(name: str, config: Path, as_json: bool) -> None:
     """Say whether we can log in to the Odoo called NAME in the settings, what waits there, which right is missing."""
-    client = make_odoo_client(name, load_settings(config))
+    settings = load_settings(config)
+    if name in settings.odoo and settings.odoo[name].mode is OdooMode.GATEWAY:
+        _show(check_phones(name, settings.odoo[name]), as_json)
+        return
+    client = make_odoo_client(name, settings)
     findings: list[Finding] = []
     try:
         for finding in _look(client):
@@ -52,6 +58,14 @@ def check(name: str, config: Path, as_json: bool) -> None:
         # The first that is not among those that went well.
         missing = next(check for check in _CHECKS if check not in {finding["check"] for finding in findings})
         findings.append({"check": missing, "ok": False, "words": str(error)})
+    _show(findings, as_json)
+
+
+odoo.add_command(pair)
+
+
+def _show(findings: list[Finding], as_json: bool) -> None:
+    """Print the findings and end, with 1 if one of them is bad."""
     ok = all(finding["ok"] for finding in findings)
     if as_json:
         click.echo(json.dumps({"ok": ok, "findings": findings}, indent=2))
@@ -168,20 +182,36 @@ def reconcile(api: ApiClient, as_json: bool, name: str, everything: bool) -> Non
 @click.option(
     "--messages", type=click.IntRange(0, 99), default=20, show_default=True, help="SMS of a campaign that wait."
 )
-def fake(port: int, messages: int) -> None:
+@click.option("--module", "has_module", is_flag=True, help="With the module sms_gateway: prints a pairing code.")
+def fake(port: int, messages: int, has_module: bool) -> None:
     """Stand in for an Odoo: database `odoo`, user `smsrack`, password `secret`."""
     stand_in = FakeOdoo()
-    stand_in.add_mailing(fake_campaign(messages))
+    app = make_app(stand_in)
+    code = _fake_phone(app, stand_in, port, messages) if has_module else None
+    if not has_module:
+        stand_in.add_mailing(fake_campaign(messages))
     try:
-        server = waitress.create_server(make_app(stand_in), host="127.0.0.1", port=port)
+        server = waitress.create_server(app, host="127.0.0.1", port=port)
     except OSError as error:
         raise ConfigError(f"port {port} cannot be used ({error.strerror}); choose another with --port") from error
     with stop_signals() as stop:
         thread = threading.Thread(target=server.run, daemon=True)
         thread.start()
         click.echo(f"fake Odoo on http://127.0.0.1:{port}/ until Ctrl-C; state: /fake/state, faults: POST /fake/faults")
+        if code:
+            click.echo(f"pairing code: {code}")
         stop.wait()
         server.close()
+
+
+def _fake_phone(app: flask.Flask, stand_in: FakeOdoo, port: int, messages: int) -> str:
+    """Give the fake a module with a phone for which a campaign waits; give the phone's pairing code."""
+    module = GatewayModule(stand_in)
+    phone = module.add_phone("Phone A", "+420700000001")
+    phone.state = "online"
+    module.add_mailing(phone, fake_campaign(messages))
+    mount(app, module)
+    return json.dumps({"url": f"http://127.0.0.1:{port}", "api_key": phone.api_key, "type": "sms_gateway"})
 
 
 def fake_campaign(messages: int) -> list[tuple[str, str]]:

@@ -468,6 +468,7 @@ class OdooSmsRecord(Base):
         Index("ix_odoo_sms_reported", "database", "reported"),
         Index("ix_odoo_sms_repeat_at", "database", "repeat_at", sqlite_where=REPEATING, postgresql_where=REPEATING),
         Index("ix_odoo_sms_message_id", "message_id"),
+        Index("ix_odoo_sms_module_phone_id", "module_phone_id", "reported"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -488,6 +489,9 @@ class OdooSmsRecord(Base):
     repeat_at: Mapped[datetime | None]
     agreed_at: Mapped[datetime | None]
     discrepancy: Mapped[str | None] = mapped_column(String(32))
+    module_phone_id: Mapped[int | None] = mapped_column(ForeignKey("module_phone.id"))
+    sim_number: Mapped[str | None] = mapped_column(String(32))
+    retries: Mapped[int] = mapped_column(default=0)
 
 
 class OdooObjectRecord(Base):
@@ -618,6 +622,40 @@ class OdooOrderRecord(Base):
     currency: Mapped[str | None] = mapped_column(String(8))
     state: Mapped[str] = mapped_column(String(32))
     written_at: Mapped[datetime]
+
+
+class ModulePhoneRecord(Base):
+    """A phone of the module `sms_gateway` in an Odoo, for which we stand."""
+
+    __tablename__ = "module_phone"
+    __table_args__ = (UniqueConstraint("database", "module_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    database: Mapped[str] = mapped_column(String(128))
+    module_id: Mapped[int]
+    name: Mapped[str]
+    first_inbound_id: Mapped[int]
+    heartbeat_at: Mapped[datetime | None]
+
+
+class ModuleInboundRecord(Base):
+    """A received message that the module is told of; written before it is told."""
+
+    __tablename__ = "module_inbound"
+    __table_args__ = (
+        UniqueConstraint("module_phone_id", "inbound_id"),
+        Index("ix_module_inbound_inbound_id", "inbound_id"),
+        Index("ix_module_inbound_told", "module_phone_id", "told"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    module_phone_id: Mapped[int] = mapped_column(ForeignKey("module_phone.id"))
+    inbound_id: Mapped[int] = mapped_column(ForeignKey("inbound.id"))
+    copies: Mapped[int]
+    tries: Mapped[int] = mapped_column(default=0)
+    next_at: Mapped[datetime]
+    told: Mapped[str | None] = mapped_column(String(16))
+    blacklisted: Mapped[bool] = mapped_column(default=False)
 
 
 def table_columns() -> dict[str, list[str]]:

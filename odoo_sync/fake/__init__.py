@@ -3,7 +3,9 @@
 Its answers have the shape and the meaning of a real Odoo 18's, held against recorded exchanges by the tests.
 """
 
+from odoo_sync.fake.gateway_module import GatewayModule
+from odoo_sync.fake.gateway_routes import mount
 from odoo_sync.fake.model import FakeOdoo
 from odoo_sync.fake.server import make_app
 
-__all__ = ["FakeOdoo", "make_app"]
+__all__ = ["FakeOdoo", "GatewayModule", "make_app", "mount"]

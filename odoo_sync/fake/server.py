@@ -30,8 +30,8 @@ _ERRORS = {
     "database_down": OdooError("psycopg2.OperationalError", "connection to server failed: Connection refused"),
     "access_denied": OdooError("odoo.exceptions.AccessDenied", "Access Denied"),
 }
-_SLOW_S = 5.0
-_PAGES = {"down": 503, "no_database": 404, "garbage": 200}
+SLOW_S = 5.0
+PAGES = {"down": 503, "no_database": 404, "garbage": 200}
 
 Answer = Response | dict[str, Any]
 
@@ -45,10 +45,10 @@ def make_app(odoo: FakeOdoo) -> flask.Flask:
     def answer(work: Callable[[dict[str, Any]], Any]) -> Answer:
         body = request.get_json()
         fault = faults.pop(0) if faults else ""
-        if fault in _PAGES:
-            return Response("<html>not now</html>", _PAGES[fault])
+        if fault in PAGES:
+            return Response("<html>not now</html>", PAGES[fault])
         if fault == "slow":
-            time.sleep(_SLOW_S)
+            time.sleep(SLOW_S)
         try:
             if fault in _ERRORS:
                 raise _ERRORS[fault]
