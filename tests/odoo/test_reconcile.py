@@ -12,7 +12,7 @@ from host_controller.rules.states import MessageState
 from host_controller.store.models import MessageRecord, OdooSmsRecord
 from odoo_sync.claims import TAKEN
 from odoo_sync.errors import OdooUnavailableError
-from odoo_sync.mapping import SENT, report_of, report_of_refusal
+from odoo_sync.mapping import SENT, UNHEARD, report_of, report_of_refusal
 from odoo_sync.reconcile import Reconcile
 from odoo_sync.verdicts import (
     CANCELLED_IN_ODOO,
@@ -162,10 +162,25 @@ def test_rows_that_odoo_swept_up_agree_by_their_traces(compared):
 
 
 def test_without_the_right_to_read_traces_the_rows_are_compared(compared):
-    compared.served.odoo.sees_traces = False
+    compared.served.odoo.tables["mailing.trace"].refused.add("read")
     compared.set("good", "process", "pending")
     assert compared.reconcile.run().sees_traces is False
     assert compared.served.states()["good"] == ("pending", "pending", False)
+
+
+def test_of_mode_push_only_the_traces_tell(compared):
+    """A report does not move `sms.sms.state`, and mode push does not know the row that it would write to."""
+    compared.store.write(lambda session: session.execute(update(OdooSmsRecord).values(sms_id=None)))
+    compared.set("good", "process", "pending")
+    compared.set("bad", "process", "process")
+    assert compared.run() == (2, 1, 1, [])
+    assert compared.served.states() == {"good": ("process", "pending", False), "bad": ("process", "error", False)}
+    assert compared.run() == (1, 1, 0, [])
+
+
+def test_what_odoo_takes_no_report_of_is_left_out(compared):
+    compared.store.write(lambda session: session.execute(update(OdooSmsRecord).values(reported=UNHEARD)))
+    assert compared.run(everything=True)[:3] == (0, 0, 0)
 
 
 def test_what_waits_again_there_is_not_sent_twice_but_put_right(compared):
