@@ -260,7 +260,7 @@ class OdooSettings(Section):
     password_file: Path | None = None
     """A file with the user's API key or password; SMSRACK_ODOO_PASSWORD_NAME wins, with the name in capitals."""
     account_token_file: Path | None = None
-    """Mode `push`: a file with the token by which Odoo says who it is, as `smsrack odoo setup` writes it."""
+    """Mode `push`: a file with the token by which Odoo says who it is."""
     pairing_file: Path | None = None
     """Mode `gateway`: a file with what the module's pairing codes hold, one JSON object a line, each a phone."""
     poll_s: Annotated[float, Field(ge=1)] = 10.0
