@@ -2,7 +2,7 @@
 
 `phone_sanitized` holds one number of a contact in E.164, the mobile first: asked for first, for many at once. What is
 not found is looked for in both fields as people wrote them (`phone_mobile_search`), and what Odoo finds by its digits
-is held against the number once more here. As seen on Odoo 18; Odoo 19 has no `mobile`.
+is held against the number once more here. As seen on Odoo 18; which fields there are the version says (versions.py).
 """
 
 from __future__ import annotations
@@ -12,9 +12,8 @@ from typing import Any
 
 from host_controller.text.msisdn import parse_sender
 from odoo_sync.client import OdooClient
-from odoo_sync.errors import OdooRecordError
 
-_FIELDS = ("phone_sanitized", "phone", "country_code")
+_FIELDS = ("phone_sanitized", "country_code")
 # Each is a comparison of the digits of all contacts.
 _AT_ONCE = 20
 
@@ -25,7 +24,6 @@ class Partners:
     def __init__(self, client: OdooClient, home_region: str) -> None:
         self._client = client
         self._home_region = home_region
-        self._fields = [*_FIELDS, "mobile"]
 
     def find(self, numbers: Collection[str]) -> dict[str, list[int]]:
         """Give the ids of the contacts of each number (E.164) that has any, the best first. Raises OdooSyncError."""
@@ -42,19 +40,12 @@ class Partners:
         return found
 
     def _search(self, domain: Sequence[Any]) -> list[dict[str, Any]]:
-        options = {"order": "id asc"}
-        try:
-            rows = self._client.call("res.partner", "search_read", [list(domain), self._fields], options)
-        except OdooRecordError:
-            if "mobile" not in self._fields:
-                raise
-            self._fields = list(_FIELDS)
-            rows = self._client.call("res.partner", "search_read", [list(domain), self._fields], options)
-        return list(rows)
+        fields = [*_FIELDS, *self._client.capabilities().partner_number_fields]
+        return list(self._client.call("res.partner", "search_read", [list(domain), fields], {"order": "id asc"}))
 
     def _numbers(self, row: dict[str, Any]) -> set[str]:
         region = row["country_code"] or self._home_region
-        written = (row.get(name) for name in ("phone", "mobile"))
+        written = (row[name] for name in self._client.capabilities().partner_number_fields)
         read = (parse_sender(number, region) for number in written if number)
         return {number.e164 for number in read if number}
 

@@ -81,7 +81,8 @@ def test_a_contact_is_found_however_its_number_is_written(scene, written):
     assert len(scene.odoo.partners.chatter(found)) == 1
 
 
-def test_odoo_19_has_no_mobile_number(served, store):
+def test_odoo_19_has_no_mobile_number(served, store, monkeypatch):
+    monkeypatch.setattr("odoo_sync.client.OdooClient.server_version", lambda _: "19.0")
     messages = FakeMessages()
     served.odoo.messages, served.odoo.partners = messages, FakePartners(messages, has_mobile=False)
     served.odoo.install(messages)
