@@ -113,3 +113,31 @@ def test_another_smsrack_that_is_at_work_is_looked_at_in_every_round(rounds, cap
     rounds.run_for(seconds=10)
     assert rounds.rows()["messages"].failures == 0
     assert [record.levelname for record in caplog.records] == ["WARNING"]
+
+
+def test_a_lost_login_is_one_alert_for_all_rounds_of_a_connection(store, caplog):
+    without_login = set()
+    lost = {"results": True, "notes": True}
+
+    def make(name):
+        def step():
+            if lost[name]:
+                raise OdooLoginError("Odoo does not accept the login any more")
+            return 0
+
+        return OdooSync("shop", [Step(name, step)], store, lambda: START, lambda: Pause(0, 0), without_login)
+
+    def run():
+        for sync in syncs:
+            with contextlib.suppress(OdooLoginError):
+                sync.run()
+
+    syncs = [make(name) for name in lost]
+    for _ in range(3):
+        run()
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    lost.update(results=False, notes=False)
+    run()
+    lost["notes"] = True
+    run()
+    assert [record.levelname for record in caplog.records] == ["ERROR", "ERROR"]
