@@ -28,6 +28,8 @@ STOPS = int(os.environ.get("SMSRACK_BENCH_INBOX_STOPS", "1000"))
 _WITHIN_S, _LIMIT_S, _SEED = 60.0, 7200.0, 7
 _FILL_AT_ONCE = 1000
 _EARLY = 0.1
+# The old messages of a phone came one by one over months.
+_APART_S = 600.0
 # Beside the poll interval, as B7 wants it.
 _SLACK_S = 2.0
 
@@ -94,13 +96,17 @@ def _fill(rack: SimulatedRack, control: SimulatorControl) -> list[str]:
         first, last = f"+4206050{n:05d}", f"+4206060{n:05d}"
         stops += [first, last]
         texts = [(first, "STOP"), *((f"+4207{m:08d}", f"Zpráva {m}, a něco k tomu") for m in range(OLD - 2))]
-        _put(control, serial, [*texts, (last, "STOP")])
+        _put(control, serial, [*texts, (last, "STOP")], _APART_S)
     return stops
 
 
-def _put(control: SimulatorControl, serial: str, messages: list[tuple[str, str]]) -> None:
+def _put(control: SimulatorControl, serial: str, messages: list[tuple[str, str]], apart_s: float = 0) -> None:
+    """Put messages into an inbox, the last one now, each so long after the one before."""
+    aged = [(sender, text, apart_s * (len(messages) - 1 - n)) for n, (sender, text) in enumerate(messages)]
     for start in range(0, len(messages), _FILL_AT_ONCE):
-        rows = [{"from": sender, "text": text} for sender, text in messages[start : start + _FILL_AT_ONCE]]
+        rows = [
+            {"from": sender, "text": text, "age_s": age} for sender, text, age in aged[start : start + _FILL_AT_ONCE]
+        ]
         control.call("POST", f"/phones/{serial}/messages", {"messages": rows})
 
 

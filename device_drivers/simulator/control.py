@@ -100,15 +100,16 @@ def _make_app(phones: Sequence[SimulatedPhone], network: Network, loop: asyncio.
     @app.post("/phones/<serial>/messages")
     def fill(serial: str) -> tuple[dict[str, Any], int]:
         phone, body = find(serial), _body({"messages": list}, {"slot_index": int})
-        rows = [(row["from"], row["text"]) for row in body["messages"] if _is_message(row)]
+        rows = [(row["from"], row["text"], row.get("age_s", 0)) for row in body["messages"] if _is_message(row)]
         if len(rows) != len(body["messages"]):
-            raise BadRequest("messages: a list of objects with from and text")
+            raise BadRequest("messages: a list of objects with from and text, and age_s if wanted")
         subscription_id = _radio(phone, body.get("slot_index", 0)).sim.subscription_id
 
         def insert() -> None:
             now_ms = phone.clock_ms()
-            for sender, text in rows:
-                phone.store.insert(INBOX, sender, text, now_ms, subscription_id, date_sent_ms=now_ms)
+            for sender, text, age_s in rows:
+                at_ms = now_ms - round(1000 * age_s)
+                phone.store.insert(INBOX, sender, text, at_ms, subscription_id, date_sent_ms=at_ms)
 
         in_loop(insert)
         return {"stored": len(rows)}, 201
@@ -245,7 +246,9 @@ def _radio(phone: SimulatedPhone, slot_index: int) -> Radio:
 
 
 def _is_message(row: Any) -> bool:
-    return isinstance(row, dict) and all(isinstance(row.get(name), str) for name in ("from", "text"))
+    if not isinstance(row, dict) or not isinstance(row.get("age_s", 0), int | float):
+        return False
+    return all(isinstance(row.get(name), str) for name in ("from", "text"))
 
 
 def _body(required: dict[str, type], optional: dict[str, type]) -> dict[str, Any]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from host_controller.messaging.submit import new_uid
 from host_controller.messaging.transitions import note_accepted
 from host_controller.rules.classes import MessageClass
 from host_controller.rules.destinations import destination_refusal
@@ -21,7 +21,6 @@ from host_controller.text.parts import count_parts
 # Who asked is told at once or not at all: the rules of the United States know five minutes.
 _WORTH_ANSWERING = timedelta(minutes=5)
 _NOT_AGAIN_WITHIN = timedelta(days=1)
-_UID_BITS = 62
 
 
 def answer_stop(
@@ -43,7 +42,7 @@ def answer_stop(
     (message_id,) = next_ids(session, MessageRecord, 1)
     row = {
         "id": message_id,
-        "uid": secrets.randbits(_UID_BITS),
+        "uid": new_uid(),
         "msisdn": msisdn.e164,
         "text": text,
         "part_count": count_parts(text),

@@ -23,7 +23,7 @@ from sqlalchemy.orm import Session
 from host_controller.consent.opt_outs import OptOutSource, Origin
 from host_controller.errors import StoreError
 from host_controller.inbox.care import Decision
-from host_controller.inbox.intake import NOTHING_CHANGED, Intake, Judged, Obeyed
+from host_controller.inbox.intake import NOTHING_CHANGED, Intake, Judged, Obeyed, storable
 from host_controller.messaging.opting_out import opt_out
 from host_controller.settings import Settings
 from host_controller.store.app_inbound_queries import AppInbound, find_of_phone
@@ -226,18 +226,14 @@ def _digest(told: Told, judged: Judged) -> str:
 
 def _cleaned(told: Told) -> Told:
     """Without what no database takes: half characters and NUL. No number, name or SMS is as long as what is cut off."""
-    message_id = None if told.message_id is None else _storable(told.message_id)
+    message_id = None if told.message_id is None else storable(told.message_id)
     return Told(
-        sender=_storable(told.sender)[:_LONGEST_SENDER],
-        text=_storable(told.text)[:_LONGEST_TEXT],
-        to_number=_storable(told.to_number),
+        sender=storable(told.sender)[:_LONGEST_SENDER],
+        text=storable(told.text)[:_LONGEST_TEXT],
+        to_number=storable(told.to_number),
         received_at=told.received_at,
         message_id=message_id,
     )
-
-
-def _storable(text: str) -> str:
-    return text.encode("utf-8", "replace").decode("utf-8").replace("\0", "\ufffd")
 
 
 def _sim_id(to_number: str, sims: Sequence[SimRecord]) -> int | None:

@@ -196,12 +196,12 @@ def _written_to(session: Session, numbers: Collection[str]) -> set[str]:
 
 def _judged_columns(sender: str, text: str, judged: Judged) -> dict[str, Any]:
     msisdn, decision = judged.msisdn.e164 if judged.msisdn else None, judged.decision
-    storable = _storable(sender)
+    name = storable(sender)
     return {
-        "sender": storable,
-        "text": _storable(text),
+        "sender": name,
+        "text": storable(text),
         "msisdn": msisdn,
-        "peer": msisdn or storable,
+        "peer": msisdn or name,
         "stop": decision.verdict,
         "stop_rule": decision.rule,
         "stop_word": decision.word,
@@ -209,6 +209,6 @@ def _judged_columns(sender: str, text: str, judged: Judged) -> dict[str, Any]:
     }
 
 
-def _storable(text: str) -> str:
-    """Give a text as PostgreSQL can hold it, too: a row that cannot be stored would hide all that come after it."""
-    return text.replace("\0", "\ufffd")
+def storable(text: str) -> str:
+    """Give a text as every database can hold it: a row that cannot be stored would hide all that come after it."""
+    return text.encode("utf-8", "replace").decode("utf-8").replace("\0", "\ufffd")

@@ -75,8 +75,7 @@ class RemoteCare:
         What it is handed is on record before it is answered; an answer that is lost leaves messages that the phone
         never reports on. Raises UnknownPhoneError or StoreError.
         """
-        phone = self._phones.get(phone_id)
-        with phone.lock:
+        with self._phones.held(phone_id) as phone:
             now, refusals = self._clock(), self._store.refusals
             phone.bound_day(now, parts_per_day)
             blocked = phone.blocked(now)
@@ -100,7 +99,8 @@ class RemoteCare:
 
     def report(self, phone_id: int, reports: Sequence[Report]) -> list[ReportOutcome]:
         """Take what it says of messages, in one transaction and in this order. Raises StoreError."""
-        phone, now = self._phones.get(phone_id), self._clock()
+        self._phones.get(phone_id)
+        now = self._clock()
 
         def work(session: Session) -> list[ReportOutcome]:
             last = remote_reports.last_attempts(session, phone_id, [report.message_id for report in reports])
@@ -112,7 +112,7 @@ class RemoteCare:
         if any(report.error is not None for report in reports):
             # What did not leave counts no more against any limit.
             self._shared.rules.forget()
-            with phone.lock:
+            with self._phones.held(phone_id) as phone:
                 phone.recount(now)
         return outcomes
 

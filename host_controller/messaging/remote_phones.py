@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 
 from host_controller.errors import UnknownPhoneError
@@ -53,6 +54,16 @@ class RemotePhones:
         if phone is None:
             raise UnknownPhoneError("there is no such remote phone; `smsrack remote list` shows them")
         return phone
+
+    @contextmanager
+    def held(self, phone_id: int) -> Iterator[RemotePhone]:
+        """Hold one as it is on record now: what it is handed within counts where others look. As `get` else."""
+        while True:
+            phone = self.get(phone_id)
+            with phone.lock:
+                if self._phones.get(phone_id) is phone:  # else it was read anew while this waited for it
+                    yield phone
+                    return
 
     def all(self) -> list[RemotePhone]:
         """Give all of them."""

@@ -98,6 +98,11 @@ class Checked:
     part_count: int
 
 
+def new_uid() -> int:
+    """Draw what names a message for ever."""
+    return secrets.randbits(_UID_BITS)
+
+
 def submit(
     store: Store,
     settings: MessageSettings,
@@ -257,7 +262,7 @@ def _row(
         letter = replace(letter, only_sim_id=batch_sim_id)
         _check_reach(reach, letter)
     return {
-        "uid": secrets.randbits(_UID_BITS),
+        "uid": new_uid(),
         "ref": draft.ref,
         "brand": draft.brand,
         "msisdn": item.msisdn.e164,

@@ -267,3 +267,14 @@ def test_bad_control_requests_say_what_to_do(phones, method, path, body, words):
     answer = phones.call(method, path.format(phones.phones[0]), body)
     assert answer["status"] in (400, 404)
     assert words in answer["error"]
+
+
+def test_messages_that_stand_in_an_inbox_are_as_old_as_they_are_said_to_be(start_rack):
+    control = start_rack()
+    serial = control.phones[0]
+    old = {"from": "+420603111222", "text": "old", "age_s": 3600}
+    control.call("POST", f"/phones/{serial}/messages", {"messages": [old, {"from": "+420603111222", "text": "new"}]})
+    first, second = control.rows(serial)
+    assert second["date_ms"] - first["date_ms"] == 3_600_000
+    wrong = {"messages": [{**old, "age_s": "long"}]}
+    assert control.call("POST", f"/phones/{serial}/messages", wrong)["status"] == 400

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
@@ -357,6 +358,28 @@ def test_a_phone_and_one_on_a_cable_share_what_was_used_of_a_recipient(desk):
     desk.bells.ring()
     most = SETTINGS.repeats.recipient_per_hour["transactional"]
     assert len(desk.pick_up(100)) == most
+
+
+def test_what_is_handed_over_while_limits_change_counts_against_the_new_ones(desk, monkeypatch):
+    phone = desk.add("P2", "+420601000003", parts_per_day=10)
+    ids = desk.queue(12, only_phone_id=phone)
+    get, was_asked = desk.phones.get, threading.Event()
+
+    def ask(phone_id):
+        found = get(phone_id)
+        was_asked.set()
+        return found
+
+    monkeypatch.setattr(desk.phones, "get", ask)
+    taken = []
+    with get(phone).lock:
+        thread = threading.Thread(target=lambda: taken.extend(desk.pick_up(6, phone)))
+        thread.start()
+        assert was_asked.wait(10)
+        desk.care.refresh()
+    thread.join(10)
+    assert taken == ids[:6]
+    assert desk.pick_up(20, phone) == ids[6:10]
 
 
 def test_a_write_that_fails_leaves_nothing_handed_over_or_counted(desk, monkeypatch):
