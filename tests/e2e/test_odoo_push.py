@@ -141,7 +141,9 @@ def test_a_campaign_there_and_back(start, eventually):
     assert air_of(rack) == expected
     assert peer.failures_after_success() == 0
     (card,) = smsrack.cli_json("odoo", "status", "shop")["connections"]
-    assert {row["object"]: row["error"] for row in card["objects"]} == {"results": None, "sends": None}
+    errors = {row["object"]: row["error"] for row in card["objects"]}
+    assert errors.keys() >= {"results", "sends"}
+    assert set(errors.values()) == {None}
     assert smsrack.cli("odoo", "status", "nobody").returncode == 1
     log = (smsrack.directory / "log").read_text()
     assert "canary" not in log
