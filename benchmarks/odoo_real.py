@@ -20,6 +20,7 @@ from host_controller.settings import MessageSettings, OdooSettings
 from host_controller.store.models import MessageRecord
 from host_controller.store.store import Store
 from odoo_sync.client import OdooClient
+from odoo_sync.lease import PREFIX
 from odoo_sync.pull import Pull
 from odoo_sync.push_results import PushResults
 
@@ -49,6 +50,9 @@ def measure_real(count: int) -> dict[str, tuple[float, int]]:
     with tempfile.TemporaryDirectory(prefix="sr") as name:
         store = Store(Path(name) / "smsrack.db")
         try:
+            # The run before this one was another smsrack, and is not waited for.
+            leases = client.call("sms.sms", "search", [[["uuid", "=like", f"{PREFIX}%"]]])
+            client.call("sms.sms", "write", [leases, {"to_delete": True}])
             pull = Pull(client, store, MessageSettings(), lambda: now, Bells())
             pull.run()
             ids = _send_mailing(client, count)
@@ -62,8 +66,8 @@ def measure_real(count: int) -> dict[str, tuple[float, int]]:
     shown = client.call(
         "mailing.trace", "search_count", [[["sms_id_int", "in", ids], ["trace_status", "=", "pending"]]]
     )
-    if shown != count:
-        raise RuntimeError(f"Odoo shows {shown} of {count} as sent")
+    if shown != len(ids):
+        raise RuntimeError(f"Odoo shows {shown} of {len(ids)} as sent")
     return {"take over": took, "report": reported}
 
 
@@ -74,7 +78,7 @@ def _timed(client: CountingClient, work: Callable[[], int]) -> tuple[float, int]
 
 
 def _send_mailing(client: OdooClient, count: int) -> list[int]:
-    """Let a mailing to new contacts wait; give the ids of its SMS."""
+    """Let a mailing to new contacts wait; give the ids of its SMS that do, which leaves out what is on a blacklist."""
     mark, partners = f"B9 {secrets.token_hex(4)}", []
     for start in range(0, count, _AT_ONCE):
         values = [
@@ -97,5 +101,5 @@ def _send_mailing(client: OdooClient, count: int) -> list[int]:
         ],
     )
     client.call("mailing.mailing", "action_send_sms", [[mailing]])
-    ids: list[int] = client.call("sms.sms", "search", [[["mailing_id", "=", mailing]]])
+    ids: list[int] = client.call("sms.sms", "search", [[["mailing_id", "=", mailing], ["state", "=", "outgoing"]]])
     return ids
