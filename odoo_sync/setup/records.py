@@ -39,7 +39,7 @@ class Record:
 
 
 def filled_in(value: Any, id_of: Callable[[Ref | XmlId], int]) -> Any:
-    """Give a value with ids in the places of Ref and XmlId, at any depth of lists, tuples and dicts; tuples as lists."""
+    """Give a value with ids in the places of Ref and XmlId, at any depth; tuples become lists."""
     if isinstance(value, Ref | XmlId):
         return id_of(value)
     if isinstance(value, Mapping):
