@@ -12,11 +12,11 @@ from host_controller.errors import ConfigError, ControllerError
 from host_controller.settings import OdooMode, Settings, load_settings, odoo_admin_password
 from odoo_sync.client import OdooClient
 from odoo_sync.errors import OdooLoginError, OdooRecordError, OdooSyncError
-from odoo_sync.setup.plan import Plan, carry_out, plan
+from odoo_sync.setup.plan import Plan, carry_out, plan, records
 from odoo_sync.setup.records import Record
 from odoo_sync.setup.report import Finding, report
 from odoo_sync.setup.site import Site, look_around
-from odoo_sync.setup.undo import undo_plan
+from odoo_sync.setup.undo import Undoing, undo_plan
 
 
 @click.command()
@@ -45,7 +45,7 @@ def setup(name: str, config: Path, admin: str | None, undo: bool, dry_run: bool,
         return
     site = _log_in(name, settings, admin)
     if undo:
-        _undo(site, is_dry=dry_run, is_agreed=yes)
+        _undo(undo_plan(site, records(site, name, settings)), is_dry=dry_run, is_agreed=yes)
     else:
         _set_up(site, name, settings, extra=(), is_dry=dry_run, is_agreed=yes)
 
@@ -115,8 +115,7 @@ def _show_plan(found: Plan) -> None:
                 click.echo(f"  {line}")
 
 
-def _undo(site: Site, *, is_dry: bool, is_agreed: bool) -> None:
-    todo = undo_plan(site)
+def _undo(todo: Sequence[Undoing], *, is_dry: bool, is_agreed: bool) -> None:
     if not todo:
         click.echo("Setup has made and changed nothing there.")
         return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -76,6 +76,15 @@ def plan(site: Site, name: str, settings: Settings, extra: Sequence[Record] = ()
     return Plan(tuple(draft.items), tuple(draft.is_right), tuple(draft.notes))
 
 
+def records(site: Site, name: str, settings: Settings) -> Iterator[Record]:
+    """Give every record that a connection may lead to, without its secrets."""
+    odoo = settings.odoo[name]
+    yield from group_records(odoo, site.modules)
+    if odoo.user:
+        yield from user_records(odoo, site.capabilities.group_field, "")
+    yield _account_record(site, "")
+
+
 def carry_out(site: Site, item: Item) -> None:
     """Make or change one thing. Raises OdooSyncError, ConfigError; may be repeated, but for a secret's file."""
     if isinstance(item, Record):
@@ -100,7 +109,8 @@ def _plan_user(draft: _Draft) -> None:
     for record in group_records(odoo, site.modules):
         draft.want(record)
     field_name, found = site.capabilities.group_field, site.user(odoo.user)
-    if found is not None:
+    is_ours = any(site.provisioner.is_begun(record) for record in user_records(odoo, field_name, ""))
+    if found is not None and not is_ours:
         words = f"the user {odoo.user} in the group, an internal one that may edit contacts"
         values = {field_name: groups_of_user(), "active": True}
         draft.want(Change(f"user {odoo.user}", "res.users", found["id"], values, words))
@@ -152,11 +162,16 @@ def _plan_account(draft: _Draft) -> None:
             continue  # it is the one that the file is to have
         words = f"the token of Odoo's SMS account (IAP) {row['name'] or row['id']} is that of {odoo.account_token_file}"
         draft.want(Change(f"account {row['id']}", "iap.account", row["id"], {"account_token": token}, words))
-    if not accounts:
-        has_services = site.capabilities.has_iap_services
-        service = {"service_id": XmlId("sms.iap_service_sms")} if has_services else {"service_name": "sms"}
-        words = f"Odoo's SMS account (IAP), with the token of {odoo.account_token_file}"
-        draft.want(Record("sms_account", "iap.account", {**service, "account_token": token}, words, tuple(service)))
+    record = _account_record(site, token)
+    if not accounts or site.provisioner.is_begun(record):
+        draft.want(record)
+
+
+def _account_record(site: Site, token: str) -> Record:
+    has_services = site.capabilities.has_iap_services
+    service = {"service_id": XmlId("sms.iap_service_sms")} if has_services else {"service_name": "sms"}
+    words = "Odoo's SMS account (IAP), with the token of our file"
+    return Record("sms_account", "iap.account", {**service, "account_token": token}, words, tuple(service))
 
 
 def _plan_pull(draft: _Draft) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from odoo_sync.setup.changes import PARAMETERS, Made
 from odoo_sync.setup.provision import OwnRow
+from odoo_sync.setup.records import Record
 from odoo_sync.setup.site import Site
 
 _MODELS = {
@@ -28,10 +29,15 @@ class Undoing:
     """Does it, and says how it went. Raises OdooSyncError; may be repeated."""
 
 
-def undo_plan(site: Site) -> Sequence[Undoing]:
-    """Say what is to be taken back in a database, in this order. Changes nothing. Raises OdooSyncError."""
+def undo_plan(site: Site, records: Iterable[Record]) -> Sequence[Undoing]:
+    """Say what is to be taken back in a database, in this order. Changes nothing. Raises OdooSyncError.
+
+    `records` are those that the settings lead to: they say what was being made when an answer was lost.
+    """
+    known = {record.name: record for record in records}
+    own = [site.provisioner.completed(row, known.get(row.name)) for row in site.provisioner.rows()]
     changes = [Undoing(_change_words(made), partial(_take_back, site, made)) for made in site.changes.made()]
-    rows = [Undoing(_row_words(site, row), partial(_remove, site, row)) for row in site.provisioner.rows()]
+    rows = [Undoing(_row_words(site, row), partial(_remove, site, row)) for row in own]
     return [*changes, *rows]
 
 

@@ -23,10 +23,9 @@ def group_records(settings: OdooSettings, modules: frozenset[str]) -> Iterator[R
     yield Record("group", "res.groups", {"name": _GROUP_NAME}, f'the group "{_GROUP_NAME}"')
     if settings.mode is not OdooMode.GATEWAY:
         yield _access("sms_sms", "sms.model_sms_sms", _READ, _WRITE)
+        yield _access("sms_tracker", "sms.model_sms_tracker", _READ)
     if settings.mode is OdooMode.PULL:  # one row, by which two smsracks keep out of each other's way
         yield _access("sms_sms_lease", "sms.model_sms_sms", _CREATE)
-    if settings.mode is OdooMode.PUSH:
-        yield _access("sms_tracker", "sms.model_sms_tracker", _READ)
     yield _access("phone_blacklist", "phone_validation.model_phone_blacklist", _READ, _WRITE, _CREATE)
     if "mass_mailing" in modules and settings.mode is not OdooMode.GATEWAY:
         yield _access("mailing_trace", "mass_mailing.model_mailing_trace", _READ, _WRITE)
