@@ -30,7 +30,7 @@ class Capabilities:
     bad_report_status: int
     """The HTTP status with which `/sms/status` refuses what it cannot read."""
     leaves_rpc: bool
-    """Whether `/jsonrpc`, all that odoorpc speaks, is announced to go with the next version."""
+    """Whether `/jsonrpc`, all that odoorpc speaks, is announced to go with a later version."""
     has_iap_services: bool
     """Whether the services of `iap.account` are rows of `iap.service`, and not names."""
 
