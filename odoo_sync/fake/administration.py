@@ -13,7 +13,7 @@ _MODULES = ["sms", "mass_mailing", "mass_mailing_sms"]
 _MODELS = {
     "sms": ["sms.sms", "sms.tracker"],
     "phone_validation": ["phone.blacklist"],
-    "mass_mailing": ["mailing.trace"],
+    "mass_mailing": ["mailing.trace", "mailing.mailing"],
     "base": ["res.partner"],
 }
 _GROUPS = {"base.group_user": "User types / Internal User", "base.group_partner_manager": "Contact Creation"}
