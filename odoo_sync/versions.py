@@ -30,13 +30,15 @@ class Capabilities:
     bad_report_status: int
     """The HTTP status with which `/sms/status` refuses what it cannot read."""
     leaves_rpc: bool
-    """Whether `/jsonrpc`, all that odoorpc speaks, is announced to go with the next version."""
+    """Whether `/jsonrpc`, all that odoorpc speaks, is announced to go with a later version."""
+    has_iap_services: bool
+    """Whether the services of `iap.account` are rows of `iap.service`, and not names."""
 
 
 _KNOWN = {
-    17: Capabilities(17, ("mobile", "phone"), "groups_id", False, False, 200, False),
-    18: Capabilities(18, ("mobile", "phone"), "groups_id", False, False, 200, False),
-    19: Capabilities(19, ("phone",), "group_ids", True, True, 400, True),
+    17: Capabilities(17, ("mobile", "phone"), "groups_id", False, False, 200, False, False),
+    18: Capabilities(18, ("mobile", "phone"), "groups_id", False, False, 200, False, True),
+    19: Capabilities(19, ("phone",), "group_ids", True, True, 400, True, True),
 }
 
 
