@@ -17,6 +17,7 @@ from rich.table import Table
 
 from host_controller.cli.api_options import api_command, console, note_offline, show_json
 from host_controller.cli.odoo_pair import check_phones, pair
+from host_controller.cli.odoo_setup import setup
 from host_controller.cli.signals import stop_signals
 from host_controller.client import ApiClient
 from host_controller.errors import ConfigError
@@ -62,6 +63,7 @@ def check(name: str, config: Path, as_json: bool) -> None:
 
 
 odoo.add_command(pair)
+odoo.add_command(setup)
 
 
 def _show(findings: list[Finding], as_json: bool) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
 
 from odoo_sync.fake.errors import OdooError
 from odoo_sync.fake.table import Row, Table
@@ -18,7 +17,7 @@ class FakeBlacklist(Table):
     def __init__(self) -> None:
         super().__init__("phone.blacklist", ["number", "active"])
 
-    def create(self, values: Row | list[Row], **_: Any) -> int | list[int]:
+    def create(self, values: Row | list[Row], context: Row | None = None) -> int | list[int]:
         """Set numbers: known ones keep their row, archived ones are set again; one bad number refuses all."""
         self.require("create")
         numbers = [sanitized(row["number"]) for row in (values if isinstance(values, list) else [values])]

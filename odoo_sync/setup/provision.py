@@ -7,7 +7,7 @@ key at the next run, and is known to be ours. A row of that key that was there b
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
@@ -77,6 +77,23 @@ class Provisioner:
         found = self._client.call("ir.model.data", "search_read", [[["module", "=", MODULE]], fields], options)
         return [_own_row(row) for row in found]
 
+    def is_begun(self, record: Record) -> bool:
+        """Tell whether its making was begun, and nobody knows whether it came to it."""
+        own = self._own(record.name)
+        return own is not None and own.res_id is None
+
+    def completed(self, row: OwnRow, record: Record | None) -> OwnRow:
+        """Give a row with the id of what came of its making, if that was begun only and `record` says what it was."""
+        if row.res_id is not None or record is None:
+            return row
+        return replace(row, res_id=self._twin(record))
+
+    def title(self, row: OwnRow) -> str | None:
+        """Give the name that a row has in Odoo; None where it is gone, or was never made."""
+        wanted = [[["id", "=", row.res_id or 0]], ["display_name"]]
+        rows = self._client.call_any(row.model, "search_read", wanted, _ALL)
+        return str(rows[0]["display_name"]) if rows else None
+
     def remove(self, row: OwnRow) -> bool:
         """Remove a row and its external id; False where the row is in use and was archived instead.
 
@@ -126,9 +143,8 @@ class Provisioner:
             domain = [[name, "=", filled_in(record.values[name], self.id_of)] for name in record.key]
         except OdooRejectedError:  # what it refers to is not there, so it is not either
             return None
-        rows = self._client.call_any(
-            record.model, "search_read", [domain, ["id"]], {**_ALL, "limit": 1, "order": "id desc"}
-        )
+        options = {**_ALL, "limit": 1, "order": "id desc"}
+        rows = self._client.call_any(record.model, "search_read", [domain, ["id"]], options)
         return rows[0]["id"] if rows else None
 
     def _create(self, record: Record, own: OwnRow | None) -> int:

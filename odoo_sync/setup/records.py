@@ -47,7 +47,7 @@ class Reference:
 
 
 def filled_in(value: Any, id_of: Callable[[Ref | XmlId], int]) -> Any:
-    """Give a value with ids for Ref, XmlId and Reference, at any depth of lists, tuples, dicts; tuples as lists."""
+    """Give a value with ids in the places of Ref, XmlId and Reference, at any depth; tuples become lists."""
     if isinstance(value, Reference):
         return f"{value.model},{id_of(value.of)}"
     if isinstance(value, Ref | XmlId):

@@ -51,11 +51,22 @@ def made_in(path):
                 assert model, f"{path.name}:{node.lineno}: write model and method as literals"
                 assert method, f"{path.name}:{node.lineno}: write model and method as literals"
                 yield model, method
+        elif isinstance(node, ast.Call) and (made := made_by_data(node)):
+            yield from made
         elif is_module and isinstance(node, ast.Call) and getattr(node.func, "attr", None) in MODULE_CALLERS:
             if path_asked := module_path(node.args[0]):
                 yield "HTTP", path_asked
         elif (text := literal(node)) and id(node) not in docstrings and (found := HTTP_PATH.fullmatch(text)):
             yield "HTTP", found.group().split("?")[0]
+
+
+def made_by_data(node):
+    """Give the calls that setup makes for what stands there as data; `call_any` makes them."""
+    methods = DATA.get(getattr(node.func, "id", ""))
+    if not methods:
+        return []
+    models = [text for argument in node.args[:2] if (text := literal(argument)) and re.fullmatch(r"[a-z]+(\.[a-z]+)+", text)]
+    return [(model, method) for model in models for method in methods]
 
 
 def recorded():
@@ -129,6 +140,25 @@ SEEN_LIVE = {
     ("ir.cron", "search_count"): own_sender,
     ("sms.sms", "action_set_error"): mark_failed,
     ("HTTP", "/web"): choose_a_database,
+}
+# What setup makes and changes, by the class that says it: see odoo_sync/setup/.
+DATA = {
+    "Record": ("search_read", "create", "write", "unlink"),
+    "Change": ("search_read", "write"),
+    "_Need": ("check_access_rights",),
+}
+# By tests/odoo/test_setup.py, where a real Odoo is named.
+SEEN_BY_SETUP = {
+    *((model, method) for model in SET_UP for method in DATA["Record"]),
+    ("ir.cron", "search_read"),
+    ("ir.cron", "write"),
+    ("ir.config_parameter", "check_access_rights"),
+    ("ir.config_parameter", "get_param"),
+    ("ir.config_parameter", "set_param"),
+    ("ir.model.access", "check_access_rights"),
+    ("ir.module.module", "search_read"),
+    ("res.users", "check_access_rights"),
+    *((model, "check_access_rights") for model in ("phone.blacklist", "res.partner", "sms.tracker")),
 }
 # By tests/e2e/test_odoo_gateway.py, where an Odoo with the module is named.
 SEEN_WITH_THE_MODULE = {("HTTP", "/sms-gateway/inbound-blacklist")}

@@ -31,7 +31,7 @@ def test_check_names_every_right_and_the_sender_of_odoo(smsrack, served):
     assert result.exit_code == 0
     assert "PASS  create sms.sms: granted" in result.stdout
     assert "cannot be seen by this user" in result.stdout
-    served.odoo.is_admin = served.odoo.cron_is_on = True
+    served.odoo.crons.are_seen = served.odoo.crons.sender["active"] = True
     result = smsrack("check", "shop")
     assert result.exit_code == 1
     assert "FAIL  Odoo's own sender: its SMS cron is on" in result.stdout

@@ -192,7 +192,7 @@ def test_only_what_changed_is_written_and_not_more_often_than_every_minute(scene
 def test_a_phone_that_is_gone_is_archived_and_comes_back_as_the_same_row(scene):
     scene.see("A1")
     scene.see("B2")
-    scene.odoo.tables["x_smsrack_phone"].add(x_key="C3", x_rack="host-b", x_state="ready")
+    scene.odoo.tables["x_smsrack_phone"].add(x_key="C3", x_rack="host-b", x_state="ready", x_active=True)
     scene.run()
     (gone,) = [view for view in scene.views if view.serial == "A1"]
     scene.views.remove(gone)

@@ -251,12 +251,12 @@ def test_a_mailing_is_marketing_and_a_batch_and_the_rest_is_what_the_settings_sa
 
 
 def test_nothing_is_taken_while_the_sender_of_odoo_is_seen_to_be_on(served, sync, store):
-    served.odoo.is_admin = served.odoo.cron_is_on = True
+    served.odoo.crons.are_seen = served.odoo.crons.sender["active"] = True
     served.odoo.add_mailing([(ANNA, "one")])
     with pytest.raises(OdooRejectedError, match="both would send"):
         sync.run()
     assert bodies(store) == []
-    served.odoo.cron_is_on = False
+    served.odoo.crons.sender["active"] = False
     sync.run()
     assert bodies(store) == ["one"]
 
