@@ -29,9 +29,7 @@ from odoo_sync.setup.user import GROUP
 @click.option("--undo", is_flag=True, help="Take back all that setup has made and changed in that database.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and end.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def setup(
-    name: str, config: Path, admin: str | None, show_in_odoo: bool, undo: bool, dry_run: bool, yes: bool
-) -> None:
+def setup(name: str, config: Path, admin: str | None, show_in_odoo: bool, undo: bool, dry_run: bool, yes: bool) -> None:
     """Make what the Odoo called NAME in the settings needs to work with smsrack.
 
     Without --admin it only says what is there and what is missing. With --admin it says what it would do, asks once,

@@ -144,6 +144,7 @@ def _tick(ours: Ref) -> Iterator[Record]:
         "field_description": "Paused in the rack",
         "help": "Its SMS wait in the rack until this is taken off. What a phone has in its hands goes on.",
         "copied": False,
+        "tracking": 1,  # who has ticked it, and when, stands in the mailing's chatter
     }
     yield Record(f"field_{PAUSED}", "ir.model.fields", field, f"the tick {PAUSED}", key=("name", "model_id"))
     view = {
@@ -164,8 +165,9 @@ decoration-muted="x_state == 'offline'">
 decoration-warning="x_state in ('paused', 'drained', 'enrolling', 'not enrolled')" \
 decoration-danger="x_state in ('held', 'stopped', 'refused', 'unauthorized')"/>
 <field name="x_battery_percent" invisible="not x_battery_percent"/>
-<field name="x_signal_dbm" invisible="not x_signal_dbm" optional="show"/>
-<field name="x_sent_today" sum="Sent today"/><field name="x_failed_today" sum="Failed today"/>
+<field name="x_signal_dbm" invisible="not x_signal_dbm" optional="show" width="95px"/>
+<field name="x_sent_today" sum="Sent today" width="95px"/>
+<field name="x_failed_today" sum="Failed today" width="105px"/>
 <field name="x_queued" sum="Queued"/><field name="x_seen_at"/>
 <field name="x_advice" optional="hide"/><field name="x_rack" optional="hide"/>
 </list>"""

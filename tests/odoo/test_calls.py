@@ -65,7 +65,9 @@ def made_by_data(node):
     methods = DATA.get(getattr(node.func, "id", ""))
     if not methods:
         return []
-    models = [text for argument in node.args[:2] if (text := literal(argument)) and re.fullmatch(r"[a-z]+(\.[a-z]+)+", text)]
+    models = [
+        text for argument in node.args[:2] if (text := literal(argument)) and re.fullmatch(r"[a-z]+(\.[a-z]+)+", text)
+    ]
     return [(model, method) for model in models for method in methods]
 
 
