@@ -32,7 +32,7 @@ class Capabilities:
     list_view: str
     """What a view of many rows is called."""
     leaves_rpc: bool
-    """Whether `/jsonrpc`, all that odoorpc speaks, is announced to go with the next version."""
+    """Whether `/jsonrpc`, all that odoorpc speaks, is announced to go with a later version."""
     has_iap_services: bool
     """Whether the services of `iap.account` are rows of `iap.service`, and not names."""
 

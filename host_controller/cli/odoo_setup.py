@@ -106,8 +106,8 @@ def _set_up(
             _do(item.words, partial(carry_out, site, item))
     else:
         return
-    next_step = f"smsrack odoo pair {name}" if settings.odoo[name].mode is OdooMode.GATEWAY else "smsrack run"
-    click.echo(f"Next: smsrack odoo check {name}, then {next_step}. Back again: smsrack odoo setup {name} --undo")
+    pair = f"smsrack odoo pair {name}, " if settings.odoo[name].mode is OdooMode.GATEWAY else ""
+    click.echo(f"Next: {pair}smsrack odoo check {name}, smsrack run. Back again: smsrack odoo setup {name} --undo")
 
 
 def _show_plan(found: Plan) -> None:

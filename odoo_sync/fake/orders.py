@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from odoo_sync.fake.administration import ADMIN_ID
 from odoo_sync.fake.errors import OdooError
 from odoo_sync.fake.table import Row, Table
@@ -38,6 +40,10 @@ class FakeUsers(Table):
                 "active": active,
                 "groups_id": [],
             }
+
+    def add(self, **values: Any) -> Row:
+        """Make a user."""
+        return super().add(**{"groups_id": [], **values})
 
     def require(self, operation: str) -> None:
         """Everybody may read them, the administrator may change them."""

@@ -32,8 +32,8 @@ def report(client: OdooClient) -> Iterator[Finding]:
     can = client.capabilities()
     yield Finding("server", True, f"Odoo {version}")
     if can.leaves_rpc:
-        words = f"Odoo {can.version + 1} was announced without /jsonrpc, which smsrack speaks"
-        yield Finding("next version", True, words)
+        words = "/jsonrpc, which smsrack speaks, is to go with Odoo 22 and Odoo Online 21.1"
+        yield Finding("later versions", True, words)
     if not client.has_login:
         is_needed = client.settings.mode is OdooMode.PULL
         words = "there is none yet; with --admin LOGIN setup makes the user" if is_needed else "none is in the settings"

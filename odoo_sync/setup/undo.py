@@ -58,7 +58,8 @@ def _change_words(made: Made) -> str:
     if made.model == PARAMETERS:
         return f"put back the system parameter {_values(made)}"
     if made.model == "ir.cron":
-        return f"put back Odoo's SMS cron: {_values(made)}"
+        effect = "; from then on Odoo sends what waits by itself" if made.was.get("active") else ""
+        return f"put back Odoo's SMS cron: {_values(made)}{effect}"
     return f"put back {', '.join(made.was)} of {_MODELS.get(made.model, made.model)} ({made.name})"
 
 

@@ -36,7 +36,8 @@ class RealOdoo:
         self._odoo = odoorpc.ODOO(parts.hostname, port=parts.port or 80, timeout=120, version="18.0")
         user, password = (os.environ.get(f"SMSRACK_TEST_ODOO_{name}", "admin") for name in ("USER", "PASSWORD"))
         self._odoo.login(self.database, user, password)
-        self.user, self.password = user, password
+        self.user = os.environ.get("SMSRACK_TEST_ODOO_DAEMON_USER", user)
+        self.password = os.environ.get("SMSRACK_TEST_ODOO_DAEMON_PASSWORD", password)
         self._endpoint = self.call("ir.config_parameter", "get_param", "sms.endpoint")
 
     def call(self, model, method, *arguments, **options):
