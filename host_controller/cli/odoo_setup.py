@@ -49,8 +49,8 @@ def setup(name: str, config: Path, admin: str | None, show_in_odoo: bool, undo: 
     site = _log_in(name, settings, admin)
     shown = shown_in_odoo(site.capabilities, GROUP, has_mailings="mass_mailing_sms" in site.modules)
     if undo:
-        known = [*records(site, name, settings), *shown]
-        _undo(undo_plan(site, known), is_dry=dry_run, is_agreed=yes)
+        wanted = [*records(site, name, settings), *shown]
+        _undo(undo_plan(site, wanted), is_dry=dry_run, is_agreed=yes)
         return
     if show_in_odoo and not settings.odoo[name].user:
         raise ConfigError(f"what is shown there is written by a user: set odoo.{name}.user to the login it is to have")

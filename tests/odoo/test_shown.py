@@ -18,7 +18,6 @@ from host_controller.settings import MessageSettings
 from host_controller.store.models import HoldRecord, MessageRecord, PhoneRecord, SimRecord
 from odoo_sync.errors import OdooRejectedError, OdooUnavailableError
 from odoo_sync.fake.errors import OdooError
-from odoo_sync.fake.shown import hide_in, show_in
 from odoo_sync.mailings import batch_of, mailing_of
 from odoo_sync.partners import Partners
 from odoo_sync.pause import Pause
@@ -26,11 +25,39 @@ from odoo_sync.pauses import Pauses
 from odoo_sync.phones_shown import PhonesShown
 from odoo_sync.pull import Pull
 from odoo_sync.received import Received
+from odoo_sync.setup.records import Ref
+from odoo_sync.setup.shown import shown_in_odoo
 from odoo_sync.sync import OdooSync, Step
+from odoo_sync.versions import capabilities_of
 from tests.odoo.both_ways import ANNA, EVA, NAME, PETR, Scene
 
 PRAGUE = ZoneInfo("Europe/Prague")
 BATCH = batch_of(NAME, 14)
+ADMIN = [2, "Administrator"]
+SHOWN = [
+    record
+    for record in shown_in_odoo(capabilities_of("18.0"), Ref("group"), has_mailings=True)
+    if record.model in ("ir.model", "ir.model.fields")
+]
+
+
+def show_in(odoo):
+    """Let a fake Odoo have the models and the tick that setup makes."""
+    for record in SHOWN:
+        table = odoo.tables[record.model]
+        table.user = ADMIN
+        table.create(dict(record.values))
+
+
+def hide_in(odoo):
+    for record in SHOWN:
+        table = odoo.tables[record.model]
+        table.user = ADMIN
+        table.unlink(list(table.rows if record.model == "ir.model.fields" else manual(table)))
+
+
+def manual(models):
+    return [row["id"] for row in models.rows.values() if row["model"].startswith("x_")]
 
 
 class Shown(Scene):
@@ -38,7 +65,7 @@ class Shown(Scene):
 
     def __init__(self, served, store):
         self.views = []
-        self.mailings = show_in(served.odoo)
+        show_in(served.odoo)
         self.holds = Holds(store)
         super().__init__(served, store)
 
@@ -56,6 +83,11 @@ class Shown(Scene):
             Step("phones", self.phones.run),
         ]
         self.both = OdooSync(self.name, steps, self.store, self.clock, lambda: Pause(0, 0))
+
+    @property
+    def ticked(self):
+        """The mailings that are paused in Odoo."""
+        return self.odoo.tables["mailing.mailing"].ticks["x_smsrack_paused"]
 
     def rows(self, model):
         return list(self.odoo.tables[model].rows.values())
@@ -335,7 +367,7 @@ def test_where_nothing_is_set_up_nothing_is_done_and_nobody_told(scene):
 def test_what_is_taken_away_in_the_middle_ends_quietly(scene):
     scene.see("A1")
     scene.run()
-    scene.mailings.ticked.add(14)
+    scene.ticked.add(14)
     scene.odoo.add_mailing([(ANNA, "Sleva")])
     scene.run()
     hide_in(scene.odoo)
@@ -358,18 +390,18 @@ def test_a_right_that_is_missing_is_told(scene):
 def test_a_tick_pauses_the_campaign_and_lets_it_go_on(scene, is_early):
     scene.odoo.mailings[14] = "draft"
     if is_early:
-        scene.mailings.ticked.add(14)
+        scene.ticked.add(14)
         scene.run()
     scene.odoo.add_mailing([(ANNA, "Sleva"), (EVA, "Sleva")])
     scene.pull.run()
-    scene.mailings.ticked.add(14)
+    scene.ticked.add(14)
     scene.run()
     scene.run()
     assert scene.waiting() == 2
     assert scene.held() == [(BATCH, "odoo shop")]
     batch_id = scene.holds.of_batch(1).target_id
     scene.store.write(lambda s: s.execute(MessageRecord.__table__.update().values(waiting_for="batch_paused")))
-    scene.mailings.ticked.clear()
+    scene.ticked.clear()
     scene.run()
     assert (scene.held(), scene.holds.of_batch(batch_id)) == ([], None)
     with scene.store.reading() as session:
@@ -387,12 +419,12 @@ def test_each_takes_back_only_its_own_pause(scene):
     scene.holds.change(lambda s: hold(s, *key, HoldKind.PAUSED, "by hand", scene.now, "petr"))
     scene.run()  # not ticked: what an operator here has paused stays
     assert scene.held() == [(BATCH, "petr")]
-    scene.mailings.ticked.add(14)
+    scene.ticked.add(14)
     scene.run()
-    scene.mailings.ticked.clear()
+    scene.ticked.clear()
     scene.run()
     assert scene.held() == [(BATCH, "petr")]
-    scene.mailings.ticked.add(14)
+    scene.ticked.add(14)
     scene.run()
     scene.holds.change(lambda s: release(s, *key, scene.now, "petr"))
     scene.run()  # ticked in Odoo still
@@ -402,7 +434,7 @@ def test_each_takes_back_only_its_own_pause(scene):
 def test_a_mailing_that_is_deleted_while_it_is_paused_stays_paused(scene):
     scene.odoo.add_mailing([(ANNA, "Sleva")])
     scene.pull.run()
-    scene.mailings.ticked.add(14)
+    scene.ticked.add(14)
     scene.run()
     del scene.odoo.mailings[14]
     scene.run()
@@ -411,7 +443,7 @@ def test_a_mailing_that_is_deleted_while_it_is_paused_stays_paused(scene):
 
 def test_a_tick_that_was_forgotten_makes_no_batch(scene):
     scene.odoo.mailings[14] = "done"
-    scene.mailings.ticked.add(14)
+    scene.ticked.add(14)
     scene.run()
     assert scene.held() == []
 
