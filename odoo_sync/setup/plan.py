@@ -160,7 +160,7 @@ def _plan_account(draft: _Draft) -> None:
     for row in accounts:
         if row["account_token"] == token and not _is_there(odoo.account_token_file):
             continue  # it is the one that the file is to have
-        words = f"the token of Odoo's SMS account (IAP) {row['name'] or row['id']} is that of {odoo.account_token_file}"
+        words = f"the token of Odoo's SMS account (IAP) {row['display_name']} is that of {odoo.account_token_file}"
         draft.want(Change(f"account {row['id']}", "iap.account", row["id"], {"account_token": token}, words))
     record = _account_record(site, token)
     if not accounts or site.provisioner.is_begun(record):

@@ -61,6 +61,7 @@ def _needs(settings: OdooSettings) -> Iterator[_Need]:
         yield _Need("sms.sms", ("read", "write"), "looking what Odoo has heard")
     if settings.mode is not OdooMode.GATEWAY:
         yield _Need("sms.tracker", ("read",), "mailings that are done at once when their last SMS fails")
+        yield _Need("mailing.mailing", ("read", "write"), "mailings that are done at once when their last SMS fails")
     yield _Need("phone.blacklist", ("read", "write", "create"), "opt-outs in both directions")
     if settings.mode is not OdooMode.GATEWAY:
         yield _Need("mailing.trace", ("read", "write"), "answered messages, and comparison with mailings")

@@ -32,7 +32,7 @@ class Site:
         """Give Odoo's accounts at its SMS provider, the one that it uses first."""
         domain, options = [["service_name", "=", "sms"]], {"order": "id desc"}
         rows: Sequence[Row] = self.client.call(
-            "iap.account", "search_read", [domain, ["name", "account_token"]], options
+            "iap.account", "search_read", [domain, ["display_name", "account_token"]], options
         )
         return rows
 

@@ -29,6 +29,8 @@ def group_records(settings: OdooSettings, modules: frozenset[str]) -> Iterator[R
     yield _access("phone_blacklist", "phone_validation.model_phone_blacklist", _READ, _WRITE, _CREATE)
     if "mass_mailing" in modules and settings.mode is not OdooMode.GATEWAY:
         yield _access("mailing_trace", "mass_mailing.model_mailing_trace", _READ, _WRITE)
+        # Odoo marks a mailing as done as whoever reports the end of its last SMS.
+        yield _access("mailing_mailing", "mass_mailing.model_mailing_mailing", _READ, _WRITE)
     if settings.contacts and "sale" in modules:
         yield _access("sale_order", "sale.model_sale_order", _READ)
     if settings.contacts and "point_of_sale" in modules:

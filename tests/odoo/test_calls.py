@@ -163,7 +163,10 @@ SEEN_BY_SETUP = {
     ("ir.model.access", "check_access_rights"),
     ("ir.module.module", "search_read"),
     ("res.users", "check_access_rights"),
-    *((model, "check_access_rights") for model in ("phone.blacklist", "res.partner", "sms.tracker")),
+    *(
+        (model, "check_access_rights")
+        for model in ("mailing.mailing", "phone.blacklist", "pos.order", "res.partner", "sale.order", "sms.tracker")
+    ),
 }
 # By tests/e2e/test_odoo_gateway.py, where an Odoo with the module is named.
 SEEN_WITH_THE_MODULE = {("HTTP", "/sms-gateway/inbound-blacklist")}

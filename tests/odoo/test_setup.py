@@ -17,15 +17,17 @@ import waitress
 from click.testing import CliRunner
 
 from host_controller.cli import cli
-from host_controller.settings import OdooSettings
+from host_controller.settings import OdooSettings, load_settings
 from odoo_sync.client import OdooClient
 from odoo_sync.errors import OdooRecordError, OdooUnavailableError
 from odoo_sync.fake import FakeOdoo, make_app
 from odoo_sync.fake.errors import OdooError
 from odoo_sync.fake.table import Table
 from odoo_sync.setup.changes import Change, Changes, Outcome
+from odoo_sync.setup.plan import records
 from odoo_sync.setup.provision import Found, Provisioner
 from odoo_sync.setup.records import Record, Ref, XmlId
+from odoo_sync.setup.site import look_around
 from odoo_sync.setup.user import group_records
 from tests.serving import run_until_closed
 
@@ -198,7 +200,7 @@ def test_it_makes_what_is_missing_once_and_takes_it_back(scene, mode):
 
 
 def test_the_user_can_do_what_the_report_says(scene):
-    scene.settings()
+    scene.settings(more="contacts = true\n")
     assert "setup makes the user" in scene.run(code=1)
     scene.set_up()
     said = scene.run()
@@ -420,6 +422,20 @@ def test_orders_are_readable_where_contacts_are_copied(fake):
     odoo = OdooSettings(url=fake.url, contacts=True)
     names = {record.name for record in group_records(odoo, frozenset({"sms", "sale", "point_of_sale"}))}
     assert {"access_sale_order", "access_pos_order"} <= names
+
+
+@pytest.mark.parametrize(
+    ("version", "group_field", "service"), [("17.0", "groups_id", "service_name"), ("19.0", "group_ids", "service_id")]
+)
+def test_the_fields_are_those_of_the_version(fake, monkeypatch, version, group_field, service):
+    """Their names only: nobody has tried these versions."""
+    monkeypatch.setattr("odoo_sync.client.OdooClient.server_version", lambda _: version)
+    fake.settings("push")
+    site = look_around(fake.client)
+    made = {record.name: record.values for record in records(site, "shop", load_settings(fake.config))}
+    assert service in made["sms_account"]
+    (user,) = [values for name, values in made.items() if name.startswith("user_")]
+    assert group_field in user
 
 
 def test_a_module_that_the_mode_needs_is_named(fake):
