@@ -39,6 +39,8 @@ class Kind(StrEnum):
     """A message that came in; the record is who wrote."""
     REPLY = "reply"
     """That a message was answered; the record is who wrote."""
+    RECEIVED = "received"
+    """A message that came in, as a row of its own; the record is who wrote."""
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from odoo_sync.claims import BATCH, Claims
 from odoo_sync.client import OdooClient, OdooSms
 from odoo_sync.errors import OdooRejectedError
 from odoo_sync.lease import Lease
+from odoo_sync.mailings import batch_of
 
 # So many are written here at once: sends wait for the same writer.
 _WRITE = 500
@@ -135,7 +136,7 @@ class Pull:
             record.body or "",
             # It makes a second message of the same row impossible, whatever happens here.
             ref=f"odoo/{record.database}/{record.uuid}",
-            batch=f"odoo {record.database} mailing {record.mailing_id}" if is_mailing else None,
+            batch=batch_of(record.database, record.mailing_id) if record.mailing_id is not None else None,
             message_class=MessageClass.MARKETING if is_mailing else MessageClass(odoo.message_class),
             brand=odoo.brand,
         )

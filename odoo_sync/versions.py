@@ -29,6 +29,8 @@ class Capabilities:
     """Whether a new `sms.sms` wakes Odoo's own sender at once, and not at its next hour."""
     bad_report_status: int
     """The HTTP status with which `/sms/status` refuses what it cannot read."""
+    list_view: str
+    """What a view of many rows is called."""
     leaves_rpc: bool
     """Whether `/jsonrpc`, all that odoorpc speaks, is announced to go with a later version."""
     has_iap_services: bool
@@ -36,9 +38,9 @@ class Capabilities:
 
 
 _KNOWN = {
-    17: Capabilities(17, ("mobile", "phone"), "groups_id", False, False, 200, False, False),
-    18: Capabilities(18, ("mobile", "phone"), "groups_id", False, False, 200, False, True),
-    19: Capabilities(19, ("phone",), "group_ids", True, True, 400, True, True),
+    17: Capabilities(17, ("mobile", "phone"), "groups_id", False, False, 200, "tree", False, False),
+    18: Capabilities(18, ("mobile", "phone"), "groups_id", False, False, 200, "list", False, True),
+    19: Capabilities(19, ("phone",), "group_ids", True, True, 400, "list", True, True),
 }
 
 

@@ -15,18 +15,21 @@ from odoo_sync.errors import OdooLoginError, OdooRecordError, OdooSyncError
 from odoo_sync.setup.plan import Plan, carry_out, plan, records
 from odoo_sync.setup.records import Record
 from odoo_sync.setup.report import Finding, report
+from odoo_sync.setup.shown import shown_in_odoo
 from odoo_sync.setup.site import Site, look_around
 from odoo_sync.setup.undo import Undoing, undo_plan
+from odoo_sync.setup.user import GROUP
 
 
 @click.command()
 @click.argument("name")
 @click.option("--config", type=click.Path(path_type=Path), required=True, help="The daemon's settings file.")
 @click.option("--admin", metavar="LOGIN", help="An administrator of that Odoo; without one nothing is changed.")
+@click.option("--show-in-odoo", is_flag=True, help="Also show phones and received messages there, and a pause.")
 @click.option("--undo", is_flag=True, help="Take back all that setup has made and changed in that database.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and end.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def setup(name: str, config: Path, admin: str | None, undo: bool, dry_run: bool, yes: bool) -> None:
+def setup(name: str, config: Path, admin: str | None, show_in_odoo: bool, undo: bool, dry_run: bool, yes: bool) -> None:
     """Make what the Odoo called NAME in the settings needs to work with smsrack.
 
     Without --admin it only says what is there and what is missing. With --admin it says what it would do, asks once,
@@ -39,15 +42,19 @@ def setup(name: str, config: Path, admin: str | None, undo: bool, dry_run: bool,
         known = ", ".join(settings.odoo) or "none"
         raise ConfigError(f"there is no Odoo {name!r} in the settings; write one as [odoo.{name}]; known: {known}")
     if admin is None:
-        if undo:
-            raise click.UsageError("--undo takes an administrator too: --admin LOGIN")
+        if undo or show_in_odoo:
+            raise click.UsageError("--undo and --show-in-odoo take an administrator too: --admin LOGIN")
         _show_report(name, settings)
         return
     site = _log_in(name, settings, admin)
+    shown = shown_in_odoo(site.capabilities, GROUP, has_mailings="mass_mailing_sms" in site.modules)
     if undo:
-        _undo(undo_plan(site, records(site, name, settings)), is_dry=dry_run, is_agreed=yes)
-    else:
-        _set_up(site, name, settings, extra=(), is_dry=dry_run, is_agreed=yes)
+        wanted = [*records(site, name, settings), *shown]
+        _undo(undo_plan(site, wanted), is_dry=dry_run, is_agreed=yes)
+        return
+    if show_in_odoo and not settings.odoo[name].user:
+        raise ConfigError(f"what is shown there is written by a user: set odoo.{name}.user to the login it is to have")
+    _set_up(site, name, settings, extra=shown if show_in_odoo else (), is_dry=dry_run, is_agreed=yes)
 
 
 def _log_in(name: str, settings: Settings, admin: str) -> Site:

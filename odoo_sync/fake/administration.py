@@ -16,7 +16,19 @@ _MODELS = {
     "mass_mailing": ["mailing.trace", "mailing.mailing"],
     "base": ["res.partner"],
 }
-_GROUPS = {"base.group_user": "User types / Internal User", "base.group_partner_manager": "Contact Creation"}
+_GROUPS = {
+    "base.group_user": "User types / Internal User",
+    "base.group_partner_manager": "Contact Creation",
+    "base.group_system": "Administration / Settings",
+    "mass_mailing.group_mass_mailing_user": "Email Marketing / User",
+}
+_ELSEWHERE = {
+    "sms.iap_service_sms": "iap.service",
+    "base.menu_custom": "ir.ui.menu",
+    "mass_mailing_sms.mass_mailing_sms_menu_root": "ir.ui.menu",
+    "mass_mailing_sms.mailing_mailing_view_form_sms": "ir.ui.view",
+}
+"""Rows of which only the id is known."""
 
 
 class AdminTable(Table):
@@ -130,20 +142,22 @@ class FakeCrons(AdminTable):
         return self.are_seen or super().check_access_rights(operation, raise_exception)
 
 
-def administration(modules: Sequence[str] = _MODULES) -> list[Table]:
-    """Give the tables that a new Odoo with these modules has."""
-    data, groups, models = FakeExternalIds(), AdminTable("res.groups", ["name"]), AdminTable("ir.model", ["model"])
-    installed, crons, services = AdminTable("ir.module.module", ["name", "state"]), FakeCrons(), 3
+def administration(models: Table, modules: Sequence[str] = _MODULES) -> list[Table]:
+    """Give the tables that a new Odoo with these modules has; `models` are its models."""
+    data, groups = FakeExternalIds(), AdminTable("res.groups", ["name"])
+    installed, crons = AdminTable("ir.module.module", ["name", "state"]), FakeCrons()
     for xml_id, name in _GROUPS.items():
         _name(data, xml_id, groups, groups.add(name=name)["id"])
     for module, names in _MODELS.items():
         for model in names:
             _name(data, f"{module}.model_{model.replace('.', '_')}", models, models.add(model=model)["id"])
     _name(data, "sms.ir_cron_sms_scheduler_action", crons, crons.sender["id"])
-    data.add(module="sms", name="iap_service_sms", model="iap.service", res_id=services)
+    for row_id, (xml_id, model) in enumerate(_ELSEWHERE.items(), 3):
+        module, _, name = xml_id.partition(".")
+        data.add(module=module, name=name, model=model, res_id=row_id)
     for module in modules:
         installed.add(name=module, state="installed")
-    return [data, groups, models, installed, crons, FakeAccess(), FakeParameters(), FakeAccounts(services)]
+    return [data, groups, models, installed, crons, FakeAccess(), FakeParameters(), FakeAccounts(3)]
 
 
 def _name(data: FakeExternalIds, xml_id: str, table: Table, row_id: int) -> None:

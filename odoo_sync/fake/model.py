@@ -16,6 +16,7 @@ from odoo_sync.fake.blacklist import FakeBlacklist
 from odoo_sync.fake.contacts import FakeMessages, FakePartners
 from odoo_sync.fake.errors import OdooError
 from odoo_sync.fake.orders import FakeUsers
+from odoo_sync.fake.schema import FakeMailings, schema
 from odoo_sync.fake.table import Table
 from odoo_sync.fake.traces import FakeTraces, Trace
 
@@ -78,13 +79,17 @@ class FakeOdoo:
         """Models that are rows and nothing else."""
         self.users = FakeUsers(self.uid)
         own = [self.blacklist, self.messages, self.partners, FakeTraces(self.traces), self.users]
-        for table in [*own, *administration()]:
+        models, shown = schema(FakeMailings(self.mailings), self.install, self._remove)
+        for table in [*own, *shown, *administration(models)]:
             self.install(table)
 
     def install(self, table: Table) -> None:
         """Add a model."""
         self.tables[table.model] = table
         table.on_unlink = self._forget
+
+    def _remove(self, model: str) -> None:
+        del self.tables[model]
 
     def _forget(self, model: str, row_id: int) -> None:
         self._data.forget(model, row_id)

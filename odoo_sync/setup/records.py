@@ -38,8 +38,18 @@ class Record:
     """Odoo's context of the call that makes it."""
 
 
+@dataclass(frozen=True)
+class Reference:
+    """A row of any model, as fields of the type `reference` name it: `ir.actions.act_window,12`."""
+
+    model: str
+    of: Ref | XmlId
+
+
 def filled_in(value: Any, id_of: Callable[[Ref | XmlId], int]) -> Any:
-    """Give a value with ids in the places of Ref and XmlId, at any depth; tuples become lists."""
+    """Give a value with ids in the places of Ref, XmlId and Reference, at any depth; tuples become lists."""
+    if isinstance(value, Reference):
+        return f"{value.model},{id_of(value.of)}"
     if isinstance(value, Ref | XmlId):
         return id_of(value)
     if isinstance(value, Mapping):

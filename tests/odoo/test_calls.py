@@ -151,7 +151,10 @@ DATA = {
     "Change": ("search_read", "write"),
     "_Need": ("check_access_rights",),
 }
+# With --show-in-odoo.
+SHOWN = ("ir.model", "ir.model.fields", "ir.ui.menu", "ir.ui.view")
 SEEN_BY_SETUP = {
+    *((model, method) for model in SHOWN for method in DATA["Record"]),
     *((model, method) for model in SET_UP for method in DATA["Record"]),
     *((model, method) for model in ("ir.cron", "ir.model.data") for method in DATA["Record"]),
     ("ir.config_parameter", "check_access_rights"),

@@ -19,7 +19,7 @@ from click.testing import CliRunner
 from host_controller.cli import cli
 from host_controller.settings import OdooSettings, load_settings
 from odoo_sync.client import OdooClient
-from odoo_sync.errors import OdooUnavailableError
+from odoo_sync.errors import OdooRecordError, OdooUnavailableError
 from odoo_sync.fake import FakeOdoo, make_app
 from odoo_sync.fake.errors import OdooError
 from odoo_sync.fake.table import Table
@@ -135,6 +135,38 @@ def scene(request, tmp_path):
     made.set_up("--undo")
     yield made
     made.set_up("--undo")
+
+
+def test_what_is_shown_in_odoo_comes_and_goes_whole(scene):
+    before = scene.rows()
+    assert "the model x_smsrack_phone ... done" in scene.set_up("--show-in-odoo")
+    assert "There is nothing to do." in scene.set_up("--show-in-odoo")
+    user = scene.client  # the fake one knows no other
+    if not hasattr(scene, "odoo"):
+        settings = OdooSettings(url=scene.url, database=scene.database, user=scene.user, call_limit_s=120)
+        user = OdooClient(settings, scene.key.read_text().strip())
+    values = {"x_name": "A1", "x_key": "A1", "x_rack": "host", "x_active": True, "x_state": "ready"}
+    (row_id,) = user.call("x_smsrack_phone", "create", [[values]])
+    assert user.call("x_smsrack_phone", "write", [[row_id], {"x_state": "offline"}]) is True
+    asked = [[["x_key", "=", "A1"]], ["x_state", "x_battery_percent", "x_advice"]]
+    (row,) = user.call("x_smsrack_phone", "search_read", asked)
+    assert (row["x_state"], row["x_battery_percent"], row["x_advice"]) == ("offline", 0, False)
+    tick = [["x_smsrack_paused"], ["type"]]
+    assert user.call("mailing.mailing", "fields_get", tick) == {"x_smsrack_paused": {"type": "boolean"}}
+    scene.set_up("--undo")
+    assert scene.rows() == before
+    assert scene.client.call("mailing.mailing", "fields_get", tick) == {}
+    for model in ("x_smsrack_phone", "x_smsrack_inbound"):
+        with pytest.raises(OdooRecordError):
+            scene.client.call(model, "fields_get", [["x_key"], ["type"]])
+    for model, field in (("ir.model", "model"), ("ir.ui.view", "name"), ("ir.model.fields", "name")):
+        rows = scene.client.call_any(model, "search_read", [[], [field]], {"context": {"active_test": False}})
+        assert not [row for row in rows if "smsrack" in (row[field] or "")]
+
+
+def test_what_is_shown_needs_an_administrator(fake):
+    assert fake.run("--show-in-odoo", code=1) == "2"  # an error of use
+    assert not fake.odoo.tables.keys() & {"x_smsrack_phone", "x_smsrack_inbound"}
 
 
 @pytest.mark.parametrize("mode", ["pull", "push"])
