@@ -33,6 +33,7 @@ from host_controller.rule_settings import (
 ADB_VARIABLE = "SMSRACK_ADB"
 FAILPOINT_VARIABLE = "SMSRACK_FAILPOINT"
 ODOO_PASSWORD_VARIABLE = "SMSRACK_ODOO_PASSWORD"  # noqa: S105 - the name of a variable
+ODOO_ADMIN_PASSWORD_VARIABLE = "SMSRACK_ODOO_ADMIN_PASSWORD"  # noqa: S105 - the name of a variable
 MAX_PARTS = 10
 _MOST_RESERVED_PERCENT = 99
 _SHORTEST_TOKEN = 16
@@ -297,6 +298,11 @@ def _secret(file: Path | None, setting: str) -> str:
         return file.expanduser().read_text("utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot read {setting} {file}: {error}") from error
+
+
+def odoo_admin_password() -> str | None:
+    """Give the password of an administrator of Odoo, for one command; it is kept nowhere."""
+    return os.environ.get(ODOO_ADMIN_PASSWORD_VARIABLE) or None
 
 
 class Settings(Section):
