@@ -147,7 +147,7 @@ def explain(
     leg, here = course.missing, course.here or Here()
     if leg is Leg.TAKEN:
         return _not_taken(course, mode, name, troubles)
-    more = f"; smsrack why {here.message_id}" if here.message_id else ""
+    more = f"; `smsrack why {here.message_id}` says more" if here.message_id else ""
     if here.has_ended_badly:
         return f"the message is {here.state}: {here.words}{more}"
     if leg is Leg.SUBMITTED:
@@ -158,11 +158,11 @@ def explain(
         return f"a phone has it and shows no proof yet: {here.words or 'look at the phone'}{more}"
     if leg is Leg.RECEIVED:
         return (
-            f"it left, and {to} has not got it: is its number right (smsrack phones number), has it network, and can "
-            "smsrack read its messages (smsrack phones)?"
+            f"it left, and {to} has not got it: is its number right (`smsrack phones number`), has it network, and can "
+            "smsrack read its messages (`smsrack phones`)?"
         )
     return "; ".join([*troubles, course.trouble or ""]).strip("; ") or (
-        f"it was sent, and Odoo does not show it yet: results wait for their next round; smsrack odoo status {name}"
+        f"it was sent, and Odoo does not show it yet: see `smsrack odoo status {name}`"
     )
 
 
@@ -180,7 +180,7 @@ def _not_taken(course: Course, mode: OdooMode, name: str, troubles: list[str]) -
         return "Odoo made no SMS of it; does it still have the mailing?"
     if there.state in ("pending", "sent", "process") and mode is not OdooMode.GATEWAY:
         return f"somebody else has it (it is {there.state} in Odoo): {_ELSEWHERE[mode]}".format(name=name)
-    return "; ".join(troubles) or f"it waits in Odoo and no round has found it: smsrack odoo status {name}"
+    return "; ".join(troubles) or f"it waits in Odoo and no round has found it: `smsrack odoo status {name}`"
 
 
 _HAND_OVER = {
@@ -190,10 +190,10 @@ _HAND_OVER = {
     ),
     OdooMode.PULL: ("Odoo's own sender took it first; switch off its scheduled action SMS: SMS Queue Manager"),
     OdooMode.GATEWAY: (
-        "no phone of the module was online, or its daily limit is spent: smsrack odoo check {name}; set Daily Limit 0"
+        "no phone of the module was online, or its daily limit is spent: `smsrack odoo check {name}`; set Daily Limit 0"
     ),
 }
 _ELSEWHERE = {
     OdooMode.PUSH: "its system parameter sms.endpoint leads elsewhere; set it to gateway.public_url",
-    OdooMode.PULL: "Odoo's own sender or another smsrack; smsrack odoo check {name}",
+    OdooMode.PULL: "Odoo's own sender or another smsrack: `smsrack odoo check {name}`",
 }
