@@ -16,6 +16,7 @@ import waitress
 from rich.table import Table
 
 from host_controller.cli.api_options import api_command, console, note_offline, show_json
+from host_controller.cli.odoo_outbox import retry, show_outboxes
 from host_controller.cli.odoo_pair import check_phones, pair
 from host_controller.cli.odoo_trial import Finding, TrialOptions, try_sending
 from host_controller.cli.signals import stop_signals
@@ -87,6 +88,7 @@ def _check(name: str, settings: Settings) -> list[Finding]:
 
 
 odoo.add_command(pair)
+odoo.add_command(retry)
 
 
 class Findings:
@@ -173,6 +175,7 @@ def status(api: ApiClient, as_json: bool, name: str | None) -> None:
             cells = (card["name"], card["mode"], row.get("object"), *times, row.get("error"))
             table.add_row(*(str(cell) if cell else "–" for cell in cells))
     console().print(table) if cards else click.echo("no Odoo is in the settings")
+    show_outboxes(cards)
 
 
 @odoo.command("adopt")
