@@ -77,6 +77,8 @@ class Trial:
         (model,) = self._client.call("ir.model", "search_read", [[["model", "=", _CONTACT]], ["id"]], {})
         values: dict[str, Any] = {
             "subject": self.text,
+            # No mail is sent, but Odoo wants one, and a user may have none.
+            "email_from": "smsrack@localhost",
             "mailing_type": "sms",
             "mailing_model_id": model["id"],
             "mailing_domain": repr([("id", "in", [contact])]),

@@ -161,7 +161,7 @@ def explain(
             f"it left, and {to} has not got it: is its number right (`smsrack phones number`), has it network, and can "
             "smsrack read its messages (`smsrack phones`)?"
         )
-    return "; ".join([*troubles, course.trouble or ""]).strip("; ") or (
+    return "; ".join(dict.fromkeys([*troubles, *([course.trouble] if course.trouble else [])])) or (
         f"it was sent, and Odoo does not show it yet: see `smsrack odoo status {name}`"
     )
 
@@ -180,7 +180,10 @@ def _not_taken(course: Course, mode: OdooMode, name: str, troubles: list[str]) -
         return "Odoo made no SMS of it; does it still have the mailing?"
     if there.state in ("pending", "sent", "process") and mode is not OdooMode.GATEWAY:
         return f"somebody else has it (it is {there.state} in Odoo): {_ELSEWHERE[mode]}".format(name=name)
-    return "; ".join(troubles) or f"it waits in Odoo and no round has found it: `smsrack odoo status {name}`"
+    return (
+        "; ".join(dict.fromkeys(troubles))
+        or f"it waits in Odoo and no round has found it: `smsrack odoo status {name}`"
+    )
 
 
 _HAND_OVER = {

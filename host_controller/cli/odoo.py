@@ -26,7 +26,7 @@ from host_controller.settings import OdooMode, Settings, load_settings
 from host_controller.wiring import make_odoo_client, utc_now
 from odoo_sync.adopt import adopt, count_stuck
 from odoo_sync.client import OdooClient
-from odoo_sync.errors import OdooSyncError
+from odoo_sync.errors import OdooRecordError, OdooSyncError
 from odoo_sync.fake import FakeOdoo, GatewayModule, make_app, mount
 from odoo_sync.verdicts import REASONS
 from odoo_sync.versions import capabilities_of
@@ -67,7 +67,8 @@ def check(
         try:
             try_sending(name, settings, TrialOptions(to, admin, limit_s), findings.add)
         except ControllerError as error:
-            findings.add({"check": "send", "ok": False, "words": str(error)})
+            more = f": {error.words}" if isinstance(error, OdooRecordError) else ""
+            findings.add({"check": "send", "ok": False, "words": f"{error}{more}"})
     findings.end()
 
 

@@ -60,12 +60,14 @@ def try_sending(name: str, settings: Settings, options: TrialOptions, show: Call
                 sleep=time.sleep,
                 on_leg=on_leg,
             )
+            if course.missing is not None:
+                mode, zone = settings.odoo[name].mode, ZoneInfo(settings.time_zone)
+                words = explain(course, mode, name, sim, _troubles(api, name), lambda at: _clock(at, zone))
+                show({"check": str(course.missing), "ok": False, "words": words})
         finally:
             left = trial.clear(is_here=course.here is not None)
-        if course.missing is not None:
-            words = explain(course, settings.odoo[name].mode, name, sim, _troubles(api, name), _clock_of(settings))
-            show({"check": str(course.missing), "ok": False, "words": words})
-        show({"check": "cleared away", "ok": left is None, "words": left or f"in Odoo is nothing left of {trial.text}"})
+            words = left or f"in Odoo is nothing left of {trial.text} but the SMS itself"
+            show({"check": "cleared away", "ok": left is None, "words": words})
 
 
 def _client(name: str, settings: Settings, admin: str | None) -> OdooClient:
@@ -151,12 +153,11 @@ def _troubles(api: ApiClient, name: str) -> list[str]:
     """Give what the daemon says of the connection."""
     cards = api.call("GET", "/odoo")["connections"]
     rows = [row for card in cards if card["name"] == name for row in card["objects"]]
-    return [f"{row['object']}: {row['error']}" for row in rows if row["error"] and row["object"] in _OF_MESSAGES]
+    return [row["error"] for row in rows if row["error"] and row["object"] in _OF_MESSAGES]
 
 
 _OF_MESSAGES = ("messages", "results")
 
 
-def _clock_of(settings: Settings) -> Callable[[datetime], str]:
-    zone = ZoneInfo(settings.time_zone)
-    return lambda at: f"{at.astimezone(zone):%a %H:%M} ({settings.time_zone})"
+def _clock(at: datetime, zone: ZoneInfo) -> str:
+    return f"{at.astimezone(zone):%a %H:%M} ({zone.key})"

@@ -11,6 +11,7 @@ from odoo_sync.fake.table import Row, Table
 
 _MAILING = [
     "subject",
+    "email_from",
     "mailing_type",
     "mailing_model_id",
     "mailing_domain",

@@ -133,14 +133,16 @@ def test_there_and_back_in_every_mode_and_where_it_stays(smsrack, peers, eventua
     assert "the user gw_min lacks: create mailing.mailing; name one who has them" in check(smsrack, "pull").stdout
     peers["pull"].odoo.tables["mailing.mailing"].refused.clear()
 
-    # The rack stands still: with smsrack, and no further.
-    run(smsrack, "pause", "--reason", "a test")
+    # The phones are drained: with smsrack, and no further.
+    for each in phones(smsrack):
+        run(smsrack, "drain", "--phone", each["serial"], "--reason", "a test")
     found = legs(check(smsrack, "pull", "--limit-s", "2"))
     assert found["with smsrack"]["ok"]
-    assert "the whole rack is paused" in found["handed to a phone"]["words"]
+    assert "drain" in found["handed to a phone"]["words"]
     assert "`smsrack why" in found["handed to a phone"]["words"]
     assert left_in(peers["pull"]) == dict.fromkeys(MADE, 0)
-    run(smsrack, "resume")
+    for each in phones(smsrack):
+        run(smsrack, "resume", "--phone", each["serial"])
 
     # The provider of Odoo is not there: nothing is with smsrack.
     push = peers["push"].odoo

@@ -89,8 +89,6 @@ def test_pending_is_sent_but_in_the_module(served, trial, mode, answered):
 
 def test_the_fake_answers_as_recorded():
     replay = Replay()
-    replay.odoo.database = "hb_18"
-    replay.odoo.granted.add("read")
     for exchange in exchanges("trial_mailing"):
         answer, recorded = replay.ask(renamed(replay, exchange)), exchange["response"]
         assert shape(answer) == shape(recorded), exchange["request"]["params"]["args"][3:5]
