@@ -292,7 +292,7 @@ class OdooSettings(Section):
 
 
 def odoo_admin_password() -> str:
-    """Give what SMSRACK_ODOO_ADMIN_PASSWORD holds, for `smsrack odoo setup`; empty where it is not set."""
+    """Give the password of an administrator of Odoo, for one command; empty where it is not set. It is kept nowhere."""
     return os.environ.get(ODOO_ADMIN_PASSWORD_VARIABLE, "")
 
 

@@ -264,7 +264,7 @@ def _both_ways(name: str, settings: Settings, store: Store, bells: Bells, rack: 
 
 def make_api_app(services: Services) -> Flask:
     """The API as the daemon's socket serves it: no browser gets there, so it needs no token."""
-    odoo = make_odoo_api(lambda name: make_reconcile(name, services.settings, services.store))
+    odoo = make_odoo_api(services.store, lambda name: make_reconcile(name, services.settings, services.store))
     return create_app([make_api(services), odoo], secret="", allowed_hosts=[LOOPBACK], csrf=False)
 
 

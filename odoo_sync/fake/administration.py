@@ -13,7 +13,7 @@ _MODULES = ["sms", "mass_mailing", "mass_mailing_sms"]
 _MODELS = {
     "sms": ["sms.sms", "sms.tracker"],
     "phone_validation": ["phone.blacklist"],
-    "mass_mailing": ["mailing.trace", "mailing.mailing"],
+    "mass_mailing": ["mailing.trace", "mailing.mailing", "mailing.contact"],
     "base": ["res.partner"],
 }
 _GROUPS = {

@@ -40,6 +40,9 @@ class GatewayModule(ModuleInbox):
         self.odoo = odoo
         self.phones: dict[int, Phone] = {}
         self.queue: dict[int, Queued] = {}
+        odoo.made_mailings.hand_over = lambda mailing, phone, recipients: self.add_mailing(
+            self.phones[phone], recipients, mailing_id=mailing
+        )
 
     def add_phone(self, name: str, number: str, number_2: str | bool = False) -> Phone:
         """Register a phone, with a key."""
@@ -47,13 +50,15 @@ class GatewayModule(ModuleInbox):
         self.phones[phone.id] = phone
         return phone
 
-    def add_mailing(self, phone: Phone, recipients: Sequence[tuple[str, str]], sim_number: str = "") -> list[Sms]:
+    def add_mailing(
+        self, phone: Phone, recipients: Sequence[tuple[str, str]], sim_number: str = "", mailing_id: int = 14
+    ) -> list[Sms]:
         """Queue (number, body) pairs for a phone; their traces say `pending` from the beginning, as in the module.
 
         With no phone online, or to a number on the blacklist, they fail at once.
         """
         with self.odoo.lock:
-            rows = self.odoo.add_mailing(recipients)
+            rows = self.odoo.add_mailing(recipients, mailing_id=mailing_id)
             for row in rows:
                 trace = self.odoo.traces[row.uuid]
                 if row.number in self.blacklist:

@@ -15,8 +15,9 @@ from odoo_sync.fake.administration import FakeCrons, FakeExternalIds, FakeParame
 from odoo_sync.fake.blacklist import FakeBlacklist
 from odoo_sync.fake.contacts import FakeMessages, FakePartners
 from odoo_sync.fake.errors import OdooError
+from odoo_sync.fake.mailings import FakeMailings
 from odoo_sync.fake.orders import FakeUsers
-from odoo_sync.fake.schema import FakeMailings, schema
+from odoo_sync.fake.schema import schema
 from odoo_sync.fake.table import Table
 from odoo_sync.fake.traces import FakeTraces, Trace
 
@@ -65,6 +66,7 @@ class FakeOdoo:
         self.sms: dict[int, Sms] = {}
         self._ids: dict[str, int] = {}
         self.traces: dict[str, Trace] = {}
+        self._last_trace_id = 0
         self.mailings: dict[int, str] = {}
         """The state of each mailing by its id."""
         self.refused_uuids: set[str] = set()
@@ -79,8 +81,10 @@ class FakeOdoo:
         """Models that are rows and nothing else."""
         self.users = FakeUsers(self.uid)
         own = [self.blacklist, self.messages, self.partners, FakeTraces(self.traces), self.users]
-        models, shown = schema(FakeMailings(self.mailings), self.install, self._remove)
-        for table in [*own, *shown, *administration(models)]:
+        contacts, sources = Table("mailing.contact", ["name", "mobile"]), Table("utm.source", ["name"])
+        self.made_mailings = FakeMailings(self.mailings, contacts, sources, self._queue_mailing, self._forget_mailings)
+        models, shown = schema(self.made_mailings, self.install, self._remove)
+        for table in [*own, contacts, sources, *shown, *administration(models)]:
             self.install(table)
 
     def install(self, table: Table) -> None:
@@ -117,7 +121,8 @@ class FakeOdoo:
             self.mailings[mailing_id] = "sending"
             for number, body in recipients:
                 row = self._add(Sms(self._next_id(), uuid_module.uuid4().hex, number, body, [mailing_id, name], _now()))
-                trace = Trace(len(self.traces) + 1, row.id, number)
+                self._last_trace_id += 1
+                trace = Trace(self._last_trace_id, row.id, number, mass_mailing_id=mailing_id)
                 if partner := next((p for p in self.partners.rows.values() if p["phone_sanitized"] == number), None):
                     trace.model, trace.res_id = "res.partner", partner["id"]
                 self.traces[row.uuid] = trace
@@ -147,6 +152,19 @@ class FakeOdoo:
                     trace = self.traces[row.uuid]
                     trace.trace_status, trace.failure_type = "cancel", reason
             return rows
+
+    def _queue_mailing(self, mailing_id: int, recipients: Sequence[tuple[str, str]]) -> None:
+        for row in self.add_mailing(recipients, mailing_id=mailing_id):
+            if row.number in self.blacklist.active():
+                trace = self.traces[row.uuid]
+                row.state, row.failure_type = "canceled", "sms_blacklist"
+                trace.trace_status, trace.failure_type = "cancel", "sms_blacklist"
+
+    def _forget_mailings(self, mailing_ids: Sequence[int]) -> None:
+        for row in self.sms.values():
+            if isinstance(row.mailing_id, list) and row.mailing_id[0] in mailing_ids:
+                row.mailing_id = False
+                self.traces.pop(row.uuid, None)
 
     def _next_id(self) -> int:
         return len(self.sms) + 12138

@@ -7,6 +7,7 @@ from typing import Any
 
 from odoo_sync.fake.administration import AdminTable
 from odoo_sync.fake.errors import OdooError
+from odoo_sync.fake.mailings import FakeMailings
 from odoo_sync.fake.table import Row, Table
 
 Types = dict[str, str]
@@ -30,46 +31,17 @@ class ManualRows(Table):
         return {name: {"type": self.types[name]} for name in names if name in self.types and "type" in attributes}
 
 
-class FakeMailings(Table):
-    """`mailing.mailing`, one row for each of the fake's mailings, with the ticks that were made by hand."""
-
-    def __init__(self, states: dict[int, str]) -> None:
-        """`states` are those of all mailings, by id."""
-        super().__init__("mailing.mailing", ["state", "active"])
-        self._states = states
-        self.ticks: dict[str, set[int]] = {}
-        """The mailings that are ticked, by field."""
-
-    @property
-    def rows(self) -> dict[int, Row]:
-        """All mailings, by id."""
-        return {
-            mailing: {"id": mailing, "state": state, "active": True}
-            | {name: mailing in ticked for name, ticked in self.ticks.items()}
-            for mailing, state in self._states.items()
-        }
-
-    def fields_get(self, names: list[str], attributes: list[str]) -> dict[str, Any]:
-        """Give the types of those fields that there are."""
-        return {name: {"type": "boolean"} for name in names if name in self.ticks and "type" in attributes}
-
-    def let_tick(self, name: str) -> None:
-        """Have a tick of this name."""
-        self.fields.add(name)
-        self.ticks[name] = set()
-
-    def lose_tick(self, name: str) -> None:
-        """Have it no more."""
-        self.fields.discard(name)
-        self.ticks.pop(name, None)
-
-
 class FakeModels(AdminTable):
     """`ir.model`: the table of a model comes and goes with its row."""
 
     def __init__(self, install: Callable[[Table], None], remove: Callable[[str], None]) -> None:
         super().__init__("ir.model", ["model", "name", "order"])
         self._install, self._remove = install, remove
+
+    def require(self, operation: str) -> None:
+        """See Table; who makes mailings reads models."""
+        if operation != "read":
+            super().require(operation)
 
     def create(self, values: Any, context: Row | None = None) -> Any:
         """See Odoo's: with the commands that make its fields."""
