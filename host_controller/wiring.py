@@ -235,9 +235,11 @@ def _both_ways(name: str, settings: Settings, store: Store) -> list[Step]:
     steps = [Step("refused numbers", Blacklist(client, store, outbox, utc_now, home, odoo.brand, of_brand).run)]
     if odoo.mode is not OdooMode.GATEWAY:  # its module does this with what it is told
         told = [peer for peer, other in settings.odoo.items() if other.mode is not OdooMode.GATEWAY and other.user]
+        forwarding = Forwarding(outbox, store, utc_now, told)
+        forwarding.begin()
         marks = ReplyMarks(client, store, outbox, utc_now, settings.timings_scale)
         steps += [
-            Step("replies", Forwarding(outbox, store, utc_now, told).run),
+            Step("replies", forwarding.run),
             Step("notes", Chatter(client, store, outbox, Partners(client, home), utc_now).run),
             Step("answered messages", marks.run),
         ]

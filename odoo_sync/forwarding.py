@@ -40,6 +40,13 @@ class Forwarding:
         self._clock = clock
         self._peers = peers
 
+    def begin(self) -> None:
+        """Write down, once, since when there is this connection: what came in before stays here.
+
+        To be called before anything can come in: until its first round a slow Odoo may keep it waiting for long.
+        """
+        self._since()
+
     def run(self) -> int:
         """Write down what is new; give how many messages that is."""
         count = 0
