@@ -62,7 +62,9 @@ def test_killed_between_the_send_and_the_report(start, peer, eventually):
     assert found["pending"] <= len(rack.air())
     peer.undo(mailing)
     compared = smsrack.cli_json("odoo", "reconcile", "shop", "--everything")
-    assert (compared["repaired"], compared["listed"]) == (found["pending"], [])
+    assert compared["repaired"] == found["pending"]
+    # A real Odoo may hold what other tests took over.
+    assert [row for row in compared["listed"] if row["message_id"]] == []
     assert traces(peer, mailing) == found
 
 

@@ -159,6 +159,8 @@ def test_a_campaign_and_its_answers(start_rack, make_daemon, eventually, peer, m
     for part in answered[::2]:
         say(part)
     smsrack.kill()
+    if mode == "gateway":
+        peer.hand_out_again()
     for part in answered[1::2]:
         say(part)
     smsrack.start()
