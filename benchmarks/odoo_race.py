@@ -2,7 +2,7 @@
 
 `python -m benchmarks.odoo_race` runs on the fake; with SMSRACK_TEST_ODOO_URL (and _DATABASE, _USER, _PASSWORD of an
 administrator) on a real Odoo, whose SMS cron is run again and again meanwhile. What Odoo's own sender hands over is
-answered by a provider here, as `sms.endpoint`; it is set back at the end.
+answered by a provider here, as `sms.endpoint`; it is set back at the end. The figures of a real one go to docs/figures.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from typing import Any
 import waitress
 from sqlalchemy import select
 
+from benchmarks.figures import machine, save
 from host_controller.events import Bells
 from host_controller.settings import MessageSettings, OdooSettings
 from host_controller.store.models import MessageRecord
@@ -36,6 +37,14 @@ from odoo_sync.lease import PREFIX, Lease
 from odoo_sync.pull import Pull
 
 _NUMBER = "+4207772{:05d}"
+_COLUMNS = [
+    ["who", "at the same queue at once"],
+    ["messages", "SMS"],
+    ["by_smsrack", "taken by smsrack"],
+    ["by_provider", "sent by Odoo's own provider"],
+    ["doubled", "doubled"],
+    ["waits", "rounds that found the lease taken"],
+]
 
 
 class Provider:
@@ -171,8 +180,8 @@ def race(hosts: int, messages: int, runs: int, *, cron: bool, is_stub: bool, ans
         counts.update(provider.taken)
         return {
             "messages": messages * runs,
-            "by smsrack": sum(len(rack.taken()) for rack in racks),
-            "by Odoo's own provider": len(provider.taken),
+            "by_smsrack": sum(len(rack.taken()) for rack in racks),
+            "by_provider": len(provider.taken),
             "doubled": sum(1 for count in counts.values() if count > 1),
             "waits": sum(rack.waits for rack in racks),
         }
@@ -186,7 +195,7 @@ def _quietly(work: Callable[[], None]) -> None:
 
 
 def main() -> None:
-    """Print a line for each kind of race."""
+    """Print a line for each kind of race; write down those of a real Odoo."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--messages", type=int, default=100)
     parser.add_argument("--runs", type=int, default=10)
@@ -198,11 +207,16 @@ def main() -> None:
         ("one smsrack, Odoo's cron on, a provider that answers at once", 1, True, False, 0.0),
         ("one smsrack, Odoo's cron on, a provider that answers after a second", 1, True, False, 1.0),
     )
+    is_real, about, rows = "SMSRACK_TEST_ODOO_URL" in os.environ, machine(), []
     for words, hosts, cron, is_stub, answers_after_s in kinds:
-        if cron and "SMSRACK_TEST_ODOO_URL" not in os.environ:
+        if cron and not is_real:
             continue
         found = race(hosts, options.messages, options.runs, cron=cron, is_stub=is_stub, answers_after_s=answers_after_s)
         print(words, found)
+        rows.append({"who": words, **found})
+    if is_real:
+        note = f"Against a real Odoo 18, {options.runs} runs of {options.messages} SMS each."
+        save("odoo_race", {"machine": about, "note": note, "columns": _COLUMNS, "rows": rows})
 
 
 if __name__ == "__main__":

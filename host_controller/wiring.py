@@ -242,9 +242,11 @@ def _both_ways(name: str, settings: Settings, store: Store, bells: Bells, rack: 
     ]
     if odoo.mode is not OdooMode.GATEWAY:  # its module does this with what it is told
         told = [peer for peer, other in settings.odoo.items() if other.mode is not OdooMode.GATEWAY and other.user]
+        forwarding = Forwarding(outbox, store, utc_now, told)
+        forwarding.begin()
         marks = ReplyMarks(client, store, outbox, utc_now, settings.timings_scale)
         steps += [
-            Step("replies", Forwarding(outbox, store, utc_now, told).run),
+            Step("replies", forwarding.run),
             Step("notes", Chatter(client, store, outbox, partners, utc_now).run),
             Step("answered messages", marks.run),
         ]

@@ -57,6 +57,13 @@ class Forwarding:
         self._model = model
         self._only_numbers = only_numbers
 
+    def begin(self) -> None:
+        """Write down, once, since when there is this connection: what came in before stays here.
+
+        To be called before anything can come in: until its first round a slow Odoo may keep it waiting for long.
+        """
+        self._since()
+
     def run(self) -> int:
         """Write down what is new; give how many messages that is."""
         count = 0

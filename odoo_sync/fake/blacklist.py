@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
+
+import phonenumbers
 
 from odoo_sync.fake.errors import OdooError
 from odoo_sync.fake.table import Row, Table
 
-_PREFIX = "+420"
+_HOME = "CZ"
 
 
 class FakeBlacklist(Table):
@@ -33,6 +34,11 @@ class FakeBlacklist(Table):
         self.change(row, self.user, active=False)
         return f"phone.blacklist({row['id']},)"
 
+    def set_by_odoo(self, number: str) -> None:
+        """Set a number as Odoo's own code does, for nobody in particular."""
+        row = self.of(number) or self.add(number=number)
+        self.change(row, (1, "OdooBot"), active=True)
+
     def of(self, number: str) -> Row | None:
         """Give a number's row."""
         return next((row for row in self.rows.values() if row["number"] == number), None)
@@ -53,17 +59,13 @@ class FakeBlacklist(Table):
 
 def sanitized(written: str) -> str:
     """Give a number in E.164, as a Czech company reads it."""
-    digits = re.sub(r"[ ()./-]", "", written)
-    if digits.startswith("00"):
-        digits = f"+{digits[2:]}"
-    if re.fullmatch(r"[0-9]{9}", digits):
-        digits = f"{_PREFIX}{digits}"
-    if not re.search(r"[0-9]", digits):
-        words = (
-            f"Unable to parse {written}: (1) The string supplied did not seem to be a phone number."
-            " Please correct the number and try again."
-        )
-        raise OdooError("odoo.exceptions.UserError", words)
-    if not re.fullmatch(r"\+[0-9]{8,15}", digits):
+    try:
+        number = phonenumbers.parse(written, _HOME)
+    except phonenumbers.NumberParseException as error:
+        words = f"Unable to parse {written}: {error} Please correct the number and try again."
+        raise OdooError("odoo.exceptions.UserError", words) from error
+    if not phonenumbers.is_possible_number(number):
         raise OdooError("odoo.exceptions.UserError", f"Impossible number {written}: not a valid phone number.")
-    return digits
+    if not phonenumbers.is_valid_number(number):
+        raise OdooError("odoo.exceptions.UserError", f"Invalid number {written}: probably incorrect prefix")
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)

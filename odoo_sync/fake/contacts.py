@@ -75,10 +75,14 @@ class FakePartners(Table):
         if not self.user_has_email:
             words = "Unable to send message, please configure the sender's email address."
             raise OdooError("odoo.exceptions.UserError", words)
+        return self.post(self.rows[ids[0]], **values)
+
+    def post(self, row: Row, body: str = "", **values: Any) -> int:
+        """Put a note into a contact's chatter; give its id."""
         message = self._messages.add(
             model="res.partner",
-            res_id=ids[0],
-            body=values.get("body", ""),
+            res_id=row["id"],
+            body=body,
             message_id=values.get("message_id", "<made@odoo>"),
             date=values.get("date") or self.now(),
             message_type=values.get("message_type", "notification"),

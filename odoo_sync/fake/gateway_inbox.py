@@ -6,12 +6,16 @@ company's name with "stop" in its text fails for ever.
 
 from __future__ import annotations
 
+import html
 import re
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
+
+from odoo_sync.fake.model import FakeOdoo
+from odoo_sync.fake.table import Row
 
 Reply = tuple[int, dict[str, Any]]
 _SAME_INBOUND = timedelta(minutes=10)
@@ -56,16 +60,12 @@ class Inbound:
 
 
 class ModuleInbox:
-    """The received messages, whom they put on the blacklist, and what they leave in the chatter."""
+    """The received messages: those that it calls a STOP go to Odoo's blacklist, all into the chatter of contacts."""
 
-    def __init__(self, clock: Callable[[], datetime]) -> None:
+    def __init__(self, odoo: FakeOdoo, clock: Callable[[], datetime]) -> None:
+        self.odoo = odoo
         self._clock = clock
         self.inbound: list[Inbound] = []
-        self.blacklist: set[str] = set()
-        self.partners: dict[str, str] = {}
-        """Names by number."""
-        self.chatter: list[tuple[str, str]] = []
-        """Every (partner, text) that was posted."""
 
     def _inbound(self, phone: Phone, said: dict[str, Any]) -> Reply:
         sender, text = said.get("from_number", ""), said.get("message", "")
@@ -95,7 +95,7 @@ class ModuleInbox:
             if not sender or not text or (sender, text) in known:
                 counts["skipped"] += 1
                 continue
-            was_listed = sender in self.blacklist
+            was_listed = sender in self.odoo.blacklist.active()
             row = self._record(phone, sender, text, message.get("to_number", ""))
             known.add((sender, text))
             counts["recorded"] += 1
@@ -122,10 +122,10 @@ class ModuleInbox:
         own = [row for row in self.inbound if row.id in ids and row.phone_id == phone.id and not row.blacklisted]
         fresh = [row for row in own if _NUMBER.fullmatch(row.from_number)]
         for row in fresh:
-            self.blacklist.add(row.from_number)
+            self.odoo.blacklist.set_by_odoo(row.from_number)
             row.blacklisted = True
-            if row.partner_name:
-                self.chatter.append((row.partner_name, f"{row.from_number} blacklisted"))
+            if partner := self._partner(row.from_number):
+                self.odoo.partners.post(partner, f"<b>{row.from_number}</b> blacklisted")
         return 200, {"success": True, "blacklisted": len(fresh)}
 
     def _record(self, phone: Phone, sender: str, text: str, to_number: str) -> Inbound:
@@ -133,15 +133,17 @@ class ModuleInbox:
         if is_stop and not _NUMBER.fullmatch(sender):
             raise ModuleError(_ABORTED)
         if is_stop:
-            self.blacklist.add(sender)
-        partner = self.partners.get(sender, "")
-        row = Inbound(
-            len(self.inbound) + 1, sender, to_number, text, self._clock(), phone.id, partner, is_stop, is_stop
-        )
+            self.odoo.blacklist.set_by_odoo(sender)
+        partner = self._partner(sender)
+        name = partner["name"] if partner else ""
+        row = Inbound(len(self.inbound) + 1, sender, to_number, text, self._clock(), phone.id, name, is_stop, is_stop)
         self.inbound.append(row)
         if partner:
-            self.chatter.append((partner, text))
+            self.odoo.partners.post(partner, f"<b>SMS {sender}</b><br><blockquote>{html.escape(text)}</blockquote>")
         return row
+
+    def _partner(self, number: str) -> Row | None:
+        return next((row for row in self.odoo.partners.rows.values() if row["phone_sanitized"] == number), None)
 
 
 def refusal(words: str) -> dict[str, Any]:

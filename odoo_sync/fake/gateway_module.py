@@ -12,7 +12,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from odoo_sync.fake.gateway_inbox import ModuleError, ModuleInbox, Phone, Reply, refusal
-from odoo_sync.fake.model import FakeOdoo, Sms
+from odoo_sync.fake.model import FakeOdoo
+from odoo_sync.fake.sms import Sms
 
 _STUCK_AFTER = timedelta(minutes=30)
 _MOST = 100
@@ -36,13 +37,10 @@ class GatewayModule(ModuleInbox):
     """The module in one database. Guarded by the database's lock."""
 
     def __init__(self, odoo: FakeOdoo, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
-        super().__init__(clock)
-        self.odoo = odoo
+        super().__init__(odoo, clock)
         self.phones: dict[int, Phone] = {}
         self.queue: dict[int, Queued] = {}
-        odoo.made_mailings.hand_over = lambda mailing, phone, recipients: self.add_mailing(
-            self.phones[phone], recipients, mailing_id=mailing
-        )
+        odoo.made_mailings.hand_over = lambda phone, rows: self.hand_over(self.phones[phone], rows)
 
     def add_phone(self, name: str, number: str, number_2: str | bool = False) -> Phone:
         """Register a phone, with a key."""
@@ -50,25 +48,28 @@ class GatewayModule(ModuleInbox):
         self.phones[phone.id] = phone
         return phone
 
-    def add_mailing(
-        self, phone: Phone, recipients: Sequence[tuple[str, str]], sim_number: str = "", mailing_id: int = 14
-    ) -> list[Sms]:
-        """Queue (number, body) pairs for a phone; their traces say `pending` from the beginning, as in the module.
+    def add_mailing(self, phone: Phone, recipients: Sequence[tuple[str, str]], sim_number: str = "") -> list[Sms]:
+        """Queue (number, body) pairs for a phone."""
+        with self.odoo.lock:
+            rows = self.odoo.add_mailing(recipients)
+            self.hand_over(phone, rows, sim_number)
+            return rows
 
-        With no phone online, or to a number on the blacklist, they fail at once.
+    def hand_over(self, phone: Phone, rows: Sequence[Sms], sim_number: str = "") -> None:
+        """Let what waits in Odoo's queue wait for a phone; their traces say `pending` at once, as in the module.
+
+        With no phone online they fail at once. What was cancelled at once does not wait.
         """
         with self.odoo.lock:
-            rows = self.odoo.add_mailing(recipients, mailing_id=mailing_id)
             for row in rows:
-                trace = self.odoo.traces[row.uuid]
-                if row.number in self.blacklist:
-                    row.state, row.failure_type, trace.trace_status = "canceled", "sms_blacklist", "cancel"
-                elif phone.state != "online":
-                    row.state, row.failure_type, trace.trace_status = "error", "sms_server", "error"
-                else:
-                    row.state, trace.trace_status = "pending", "pending"
-                    self.queue[row.id] = Queued(phone.id, self._clock(), sim_number=sim_number)
-            return rows
+                if row.state == "canceled":
+                    continue
+                if phone.state != "online":
+                    self.odoo.set_error(row, "sms_server")
+                    continue
+                row.state = "pending"
+                self.queue[row.id] = Queued(phone.id, self._clock(), sim_number=sim_number)
+                self.odoo.reach([self.odoo.traces[row.uuid]], "pending")
 
     def reset_stuck(self) -> int:
         """Its cron of every five minutes: what has not been written to for 30 minutes waits again."""

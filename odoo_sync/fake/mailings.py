@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from odoo_sync.fake.errors import OdooError
+from odoo_sync.fake.sms import Sms
 from odoo_sync.fake.table import Row, Table
 
 _FIRST_MADE = 315
@@ -37,7 +38,7 @@ class FakeMailings(Table):
         states: dict[int, str],
         contacts: Table,
         sources: Table,
-        queue: Callable[[int, Recipients], Any],
+        queue: Callable[[int, Recipients], list[Sms]],
         forget: Callable[[Sequence[int]], None],
     ) -> None:
         """`states` are those of all mailings, by id.
@@ -49,8 +50,8 @@ class FakeMailings(Table):
         self._queue, self._forget_traces = queue, forget
         self.provide: Callable[[int], None] | None = None
         """Sends what waits of a mailing to Odoo's provider, within the call."""
-        self.hand_over: Callable[[int, int, Recipients], Any] | None = None
-        """The module's: makes the SMS of a mailing for one of its phones."""
+        self.hand_over: Callable[[int, list[Sms]], None] | None = None
+        """The module's: lets SMS wait for one of its phones."""
         self.ticks: dict[str, set[int]] = {}
         """The mailings that are ticked, by field; such fields are made by hand."""
 
@@ -109,7 +110,7 @@ class FakeMailings(Table):
             words = "The method 'mailing.mailing.action_force_create_sms_queue' does not exist"
             raise OdooError("builtins.AttributeError", words)
         for row in self._of(ids):
-            self.hand_over(row["id"], row["gateway_phone_forced_id"], self._recipients(row))
+            self.hand_over(row["gateway_phone_forced_id"], self._queue(row["id"], self._recipients(row)))
         return {"type": "ir.actions.client", "tag": "display_notification", "params": {"title": "SMS Queue Created"}}
 
     def _of(self, ids: Sequence[int]) -> list[Row]:

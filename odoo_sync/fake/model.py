@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import operator
 import re
 import threading
 import uuid as uuid_module
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -18,10 +17,10 @@ from odoo_sync.fake.errors import OdooError
 from odoo_sync.fake.mailings import FakeMailings
 from odoo_sync.fake.orders import FakeUsers
 from odoo_sync.fake.schema import schema
-from odoo_sync.fake.table import Table
+from odoo_sync.fake.sms import Sms, check_state, matches, read
+from odoo_sync.fake.table import Row, Table
 from odoo_sync.fake.traces import FakeTraces, Trace
 
-_STATES = ("outgoing", "process", "pending", "sent", "error", "canceled")
 _GOOD = {"processing": "process", "success": "pending", "sent": "pending", "delivered": "sent"}
 _BAD = {
     "not_delivered": "error",
@@ -32,26 +31,7 @@ _BAD = {
 }
 # A report that is older than what is known is passed over; a failure is not, and a success heals it.
 _RANK = {"outgoing": 0, "process": 1, "pending": 2, "sent": 3}
-_OPERATORS = {"=": operator.eq, "!=": operator.ne, ">": operator.gt, ">=": operator.ge, "<": operator.lt}
 _UUID = re.compile(r"[0-9a-f]{32}")
-
-
-@dataclass
-class Sms:
-    """A row of sms.sms."""
-
-    id: int
-    uuid: str
-    number: str
-    body: str
-    mailing_id: list[Any] | bool
-    create_date: str
-    state: str = "outgoing"
-    failure_type: str | bool = False
-    to_delete: bool = False
-    write_date: str = ""
-    partner_id: list[Any] | bool = False
-    mail_message_id: list[Any] | bool = False
 
 
 class FakeOdoo:
@@ -117,54 +97,62 @@ class FakeOdoo:
     ) -> list[Sms]:
         """Queue (number, body) pairs as an SMS mailing does."""
         with self.lock:
-            added = []
             self.mailings[mailing_id] = "sending"
-            for number, body in recipients:
-                row = self._add(Sms(self._next_id(), uuid_module.uuid4().hex, number, body, [mailing_id, name], _now()))
-                self._last_trace_id += 1
-                trace = Trace(self._last_trace_id, row.id, number, mass_mailing_id=mailing_id)
-                if partner := next((p for p in self.partners.rows.values() if p["phone_sanitized"] == number), None):
-                    trace.model, trace.res_id = "res.partner", partner["id"]
-                self.traces[row.uuid] = trace
-                added.append(row)
-            return added
+            by_number = {row["phone_sanitized"]: row for row in reversed(self.partners.rows.values())}
+            return [self._queue(number, body, [mailing_id, name], by_number.get(number)) for number, body in recipients]
 
-    def add_campaign(
-        self, recipients: Sequence[tuple[str, str]], *, bad: Sequence[str] = (), blacklisted: Sequence[str] = ()
-    ) -> list[Sms]:
-        """Queue a mailing as Odoo 18 does: what cannot or must not be sent is cancelled from the start."""
+    def mail_contacts(self, contacts: Sequence[Row], text: str, mailing_id: int = 14) -> list[Sms]:
+        """Queue a text, and the name of each, for contacts: what cannot or must not be sent is cancelled at once.
+
+        As Odoo searches for contacts: by name, the newest first. The first of several with a number gets it.
+        """
         with self.lock:
             seen: set[str] = set()
-            rows = self.add_mailing(recipients)
-            for row in rows:
-                reason = (
-                    "sms_number_format"
-                    if row.number in bad
-                    else "sms_blacklist"
-                    if row.number in blacklisted
-                    else "sms_duplicate"
-                    if row.number in seen
-                    else ""
-                )
-                seen.add(row.number)
-                if reason:
-                    row.state, row.failure_type = "canceled", reason
-                    trace = self.traces[row.uuid]
-                    trace.trace_status, trace.failure_type = "cancel", reason
+            self.mailings[mailing_id] = "sending"
+            blacklisted, rows = self.blacklist.active(), []
+            for contact in sorted(contacts, key=lambda row: (row["name"], -row["id"])):
+                written, number = contact["mobile"] or contact["phone"], contact["phone_sanitized"]
+                body = f"{text} {contact['name']}"
+                sms = self._queue(number or written, body, [mailing_id, text], contact)
+                if not written:
+                    self._cancel(sms, "sms_number_missing")
+                elif not number:
+                    self._cancel(sms, "sms_number_format")
+                elif number in blacklisted:
+                    self._cancel(sms, "sms_blacklist")
+                elif number in seen:
+                    self._cancel(sms, "sms_duplicate")
+                seen.add(number)
+                rows.append(sms)
             return rows
 
-    def _queue_mailing(self, mailing_id: int, recipients: Sequence[tuple[str, str]]) -> None:
-        for row in self.add_mailing(recipients, mailing_id=mailing_id):
-            if row.number in self.blacklist.active():
-                trace = self.traces[row.uuid]
-                row.state, row.failure_type = "canceled", "sms_blacklist"
-                trace.trace_status, trace.failure_type = "cancel", "sms_blacklist"
+    def _queue_mailing(self, mailing_id: int, recipients: Sequence[tuple[str, str]]) -> list[Sms]:
+        rows, blacklisted = self.add_mailing(recipients, mailing_id=mailing_id), self.blacklist.active()
+        for row in rows:
+            if row.number in blacklisted:
+                self._cancel(row, "sms_blacklist")
+        return rows
 
     def _forget_mailings(self, mailing_ids: Sequence[int]) -> None:
         for row in self.sms.values():
             if isinstance(row.mailing_id, list) and row.mailing_id[0] in mailing_ids:
                 row.mailing_id = False
                 self.traces.pop(row.uuid, None)
+
+    def _queue(self, number: str, body: str, mailing: list[Any], contact: Row | None) -> Sms:
+        row = self._add(Sms(self._next_id(), uuid_module.uuid4().hex, number, body, mailing, _now()))
+        self._last_trace_id += 1
+        trace = Trace(self._last_trace_id, row.id, number, mass_mailing_id=mailing[0])
+        if contact:
+            row.partner_id = [contact["id"], contact["name"]]
+            trace.model, trace.res_id = "res.partner", contact["id"]
+        self.traces[row.uuid] = trace
+        return row
+
+    def _cancel(self, sms: Sms, failure_type: str) -> None:
+        trace = self.traces[sms.uuid]
+        sms.state, sms.failure_type = "canceled", failure_type
+        trace.trace_status, trace.failure_type = "cancel", failure_type
 
     def _next_id(self) -> int:
         return len(self.sms) + 12138
@@ -283,18 +271,17 @@ class FakeOdoo:
         self, domain: list[Any], fields: list[str], limit: int | None = None, order: str = "id desc"
     ) -> list[dict[str, Any]]:
         self._require("read")
-        found = [row for row in self.sms.values() if _matches(asdict(row), domain)]
+        found = [row for row in self.sms.values() if matches(asdict(row), domain)]
         found.sort(key=lambda row: getattr(row, order.split()[0]), reverse=order.endswith("desc"))
-        return [_read(asdict(row), fields) for row in found[:limit]]
+        return [read(asdict(row), fields) for row in found[:limit]]
 
     def _sms_sms_search_count(self, domain: list[Any]) -> int:
         self._require("read")
-        return sum(_matches(asdict(row), domain) for row in self.sms.values())
+        return sum(matches(asdict(row), domain) for row in self.sms.values())
 
     def _sms_sms_write(self, ids: list[int], values: dict[str, Any]) -> bool:
         self._require("write")
-        if values.get("state", "outgoing") not in _STATES:
-            raise OdooError("builtins.ValueError", f"Wrong value for sms.sms.state: {values['state']!r}")
+        check_state(values)
         for row_id in ids:
             for name, value in {**values, "write_date": _now()}.items() if row_id in self.sms else ():
                 setattr(self.sms[row_id], name, value)
@@ -307,6 +294,7 @@ class FakeOdoo:
         return self._create(values).id
 
     def _create(self, values: dict[str, Any]) -> Sms:
+        check_state(values)
         defaults = {"uuid": uuid_module.uuid4().hex, "number": "", "body": "", "mailing_id": False}
         return self._add(Sms(**{"id": self._next_id(), "create_date": _now(), **defaults, **values}))
 
@@ -326,27 +314,6 @@ class FakeOdoo:
         if operation not in self.granted:
             words = "You are not allowed to access 'Outgoing SMS' (sms.sms) records.\n\nContact your administrator."
             raise OdooError("odoo.exceptions.AccessError", words)
-
-
-def _read(row: dict[str, Any], fields: Sequence[str]) -> dict[str, Any]:
-    unknown = set(fields) - row.keys()
-    if unknown:
-        raise OdooError("builtins.ValueError", f"Invalid field {min(unknown)!r}")
-    return {"id": row["id"], **{name: row[name] for name in fields}}
-
-
-def _matches(row: dict[str, Any], domain: Sequence[Any]) -> bool:
-    def leaf(name: str, comparison: str, value: Any) -> bool:
-        if name not in row:
-            raise OdooError("builtins.ValueError", f"Invalid field {name!r} in leaf")
-        found = row[name][0] if isinstance(row[name], list) else row[name]
-        if comparison == "in":
-            return found in value
-        if comparison == "=like":
-            return str(found).startswith(value.removesuffix("%"))
-        return bool(_OPERATORS[comparison](found, value))
-
-    return all(leaf(*condition) for condition in domain)
 
 
 def _now() -> str:

@@ -8,7 +8,8 @@ import uuid as uuid_module
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from odoo_sync.fake.model import FakeOdoo, Sms
+from odoo_sync.fake.model import FakeOdoo
+from odoo_sync.fake.sms import Sms
 
 BATCH = 500
 _LIMIT_S = 15.0

@@ -16,8 +16,7 @@ from benchmarks.rack import free_port
 from host_controller.cli import cli
 from host_controller.settings import ODOO_ADMIN_PASSWORD_VARIABLE as VARIABLE
 from odoo_sync.fake.sending import send_queue
-from tests.e2e.gateway_peers import FakeGatewayPeer
-from tests.e2e.test_odoo import FakePeer
+from tests.e2e.odoo_peers import FakePeer
 
 LEGS = ["made in Odoo", "with smsrack", "handed to a phone", "sent", "received", "shown in Odoo", "cleared away"]
 TOKEN = "0123456789abcdef0123456789canary"
@@ -26,7 +25,7 @@ MADE = ("mailing.mailing", "mailing.contact", "utm.source")
 
 @pytest.fixture
 def peers():
-    made = {"pull": FakePeer(), "push": FakePeer(), "gateway": FakeGatewayPeer()}
+    made = {mode: FakePeer(mode) for mode in ("pull", "push", "gateway")}
     yield made
     for peer in made.values():
         peer.stop()
@@ -40,8 +39,9 @@ def smsrack(start_rack, make_daemon, peers, eventually):
     port = free_port()
     files = {name: daemon.directory / name for name in ("token", "password")}
     files["token"].write_text(TOKEN)
-    files["password"].write_text(FakePeer.password)
-    user = f'user = "{FakePeer.user}"\npassword_file = "{files["password"]}"\n'
+    pull = peers["pull"]
+    files["password"].write_text(pull.password)
+    user = f'user = "{pull.user}"\npassword_file = "{files["password"]}"\n'
     of_mode = {
         "pull": user,
         "push": f'account_token_file = "{files["token"]}"\n',
@@ -57,7 +57,8 @@ def smsrack(start_rack, make_daemon, peers, eventually):
     daemon.endpoint = f"http://127.0.0.1:{port}/api/sms/3/send"
     push = peers["push"].odoo
     push.made_mailings.provide = lambda mailing: send_queue(push, daemon.endpoint, TOKEN, mailing_id=mailing)
-    _, code = peers["gateway"].add_phone("Phone A", "+420700000001")
+    _, key = peers["gateway"].add_phone()
+    code = json.dumps({"url": peers["gateway"].url, "api_key": key, "type": "sms_gateway"})
     run(daemon, "odoo", "pair", "gateway", code)
     daemon.start()
     daemon.wait_up()
@@ -111,8 +112,8 @@ def test_there_and_back_in_every_mode_and_where_it_stays(smsrack, peers, eventua
     run(smsrack, "phones", "number", str(sim["id"]), number)
     eventually(lambda: are_ready(smsrack), 30)  # its number makes a phone be looked at anew
 
-    as_admin = {"push": ("--admin", FakePeer.user), "gateway": ("--admin", "smsrack")}
-    passwords = {"push": FakePeer.password, "gateway": "secret"}
+    as_admin = {mode: ("--admin", peers[mode].user) for mode in ("push", "gateway")}
+    passwords = {mode: peers[mode].password for mode in as_admin}
     for mode, peer in peers.items():
         result = check(
             smsrack, mode, "--to", f"{serial}:{slot + 1}", *as_admin.get(mode, ()), password=passwords.get(mode, "")
@@ -147,7 +148,7 @@ def test_there_and_back_in_every_mode_and_where_it_stays(smsrack, peers, eventua
     # The provider of Odoo is not there: nothing is with smsrack.
     push = peers["push"].odoo
     push.made_mailings.provide = lambda mailing: send_queue(push, "http://127.0.0.1:1", TOKEN, mailing_id=mailing)
-    found = legs(check(smsrack, "push", *as_admin["push"], password=FakePeer.password))
+    found = legs(check(smsrack, "push", *as_admin["push"], password=passwords["push"]))
     assert "sms.endpoint is gateway.public_url" in found["with smsrack"]["words"]
     assert [row.state for row in push.sms.values()][-1] == "canceled"  # nobody sends it later
 

@@ -1,7 +1,7 @@
 """Every call that we make to an Odoo was seen on a real one: in a recorded exchange, or by `SEEN_LIVE` below.
 
-`SEEN_LIVE` runs on the fake always, and on the Odoo of SMSRACK_TEST_ODOO_URL where one is named (tests/e2e/test_odoo.py
-says how); there its user needs the rights of docs/odoo.md.
+`SEEN_LIVE` runs on the fake always, and on the Odoo of SMSRACK_TEST_ODOO_URL where one is named (how:
+tests/e2e/odoo_peers.py); there its user needs the rights of docs/odoo.md.
 """
 
 from __future__ import annotations
@@ -168,7 +168,7 @@ SEEN_BY_SETUP = {
         for model in ("mailing.mailing", "phone.blacklist", "pos.order", "res.partner", "sale.order", "sms.tracker")
     ),
 }
-# By tests/e2e/test_odoo_gateway.py, where an Odoo with the module is named.
+# By tests/e2e/test_odoo_campaign.py, where an Odoo with the module is named.
 SEEN_WITH_THE_MODULE = {("HTTP", "/sms-gateway/inbound-blacklist")}
 
 

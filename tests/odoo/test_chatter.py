@@ -64,6 +64,18 @@ def test_what_came_before_the_connection_was_set_up_stays_here(served, store):
     assert [text.endswith("<p>after</p>") for text in scene.odoo.partners.chatter(anna)] == [True]
 
 
+def test_what_came_in_while_the_first_round_waited_for_odoo(scene):
+    """As on a real Odoo whose blacklist took some seconds: a campaign was answered meanwhile."""
+    anna = scene.odoo.partners.add(name="Anna", phone=ANNA)
+    scene.forwarding.begin()
+    scene.wait(minutes=1)
+    scene.receive(ANNA, "meanwhile")
+    scene.restart()
+    scene.forwarding.begin()
+    scene.run()
+    assert [text.endswith("<p>meanwhile</p>") for text in scene.odoo.partners.chatter(anna)] == [True]
+
+
 @pytest.mark.parametrize(
     "written",
     [

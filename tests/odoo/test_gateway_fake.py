@@ -26,7 +26,7 @@ class Replay:
         self.phone = self.module.add_phone("Phone A", "+420700000001", "+420700000002")
         self.phone.state = "online"
         self.ids: dict[int, int] = {}
-        self.module.partners = {f"+42077732100{n}": f"GW {n}" for n in (1, 2, 3)}
+        self.people = [self.odoo.partners.add(name=f"GW {n}", phone=f"+42077732100{n}") for n in (1, 2, 3)]
         app = make_app(self.odoo)
         mount(app, self.module)
         self.client = app.test_client()
@@ -85,8 +85,8 @@ def test_every_recorded_call():
     told = {n: replay.module.queue[replay.ids[n]].told for n in (1, 2, 3, 12)}
     assert told == {1: ["sent", "sent", "error"], 2: ["sending", "sent"], 3: ["error"], 12: ["sent"]}
     assert replay.odoo.sms[replay.ids[1]].state == "error"
-    assert replay.module.blacklist == {"+420777321002", "+420777321003", "+420777321005"}
-    assert [partner for partner, _ in replay.module.chatter] == ["GW 1", "GW 2", "GW 3"]
+    assert replay.odoo.blacklist.active() == {"+420777321002", "+420777321003", "+420777321005"}
+    assert [len(replay.odoo.partners.chatter(person)) for person in replay.people] == [1, 1, 1]
 
 
 def test_what_waited_for_half_an_hour_is_handed_out_again_unless_it_was_announced():
