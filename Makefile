@@ -22,9 +22,9 @@ soak: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.crash $(if $(LONG),--legs 220 --at-least 200,--legs 58 --at-least 50) --random 10
 	$(BIN)/python -m benchmarks.soak $(if $(HOURS),--hours $(HOURS))
 	SMSRACK_TEST_KILLS=20 SMSRACK_TEST_MODEL_EXAMPLES=2000 SMSRACK_TEST_EXAMPLES=100000 SMSRACK_TEST_TEXTS=10000 SMSRACK_TEST_DAY=full \
-		SMSRACK_TEST_STOPS=10000 SMSRACK_TEST_FUZZ=100000 SMSRACK_TEST_MIXED=1000 \
+		SMSRACK_TEST_STOPS=10000 SMSRACK_TEST_MIGRATION_KILLS=1000 SMSRACK_TEST_FUZZ=100000 SMSRACK_TEST_MIXED=1000 \
 		$(BIN)/pytest --timeout 3600 tests/model tests/e2e/test_kill.py tests/unit/test_hostile_output.py tests/contract/test_quoting.py \
-		tests/rack/test_last_look.py tests/gateway_api/test_walk.py tests/e2e/test_remote_phone.py $(ARGS)
+		tests/rack/test_last_look.py tests/store/test_migration_kill.py tests/gateway_api/test_walk.py tests/e2e/test_remote_phone.py $(ARGS)
 
 # Measurements on simulated phones; they write docs/figures/ and the tables in docs. About an hour on a quiet machine;
 # the rival needs gammu-smsd, and says what to install where it is missing.

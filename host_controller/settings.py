@@ -33,6 +33,7 @@ from host_controller.rule_settings import (
 ADB_VARIABLE = "SMSRACK_ADB"
 FAILPOINT_VARIABLE = "SMSRACK_FAILPOINT"
 ODOO_PASSWORD_VARIABLE = "SMSRACK_ODOO_PASSWORD"  # noqa: S105 - the name of a variable
+ODOO_ADMIN_PASSWORD_VARIABLE = "SMSRACK_ODOO_ADMIN_PASSWORD"  # noqa: S105 - the name of a variable
 MAX_PARTS = 10
 _MOST_RESERVED_PERCENT = 99
 _SHORTEST_TOKEN = 16
@@ -288,6 +289,11 @@ class OdooSettings(Section):
         if len(token) < _SHORTEST_TOKEN:
             raise ConfigError(f"{setting} holds fewer than {_SHORTEST_TOKEN} characters: that can be guessed")
         return token
+
+
+def odoo_admin_password() -> str:
+    """Give the password of an administrator of Odoo, for one command; empty where it is not set. It is kept nowhere."""
+    return os.environ.get(ODOO_ADMIN_PASSWORD_VARIABLE, "")
 
 
 def _secret(file: Path | None, setting: str) -> str:

@@ -52,9 +52,12 @@ from odoo_sync.intake import Intake
 from odoo_sync.outbox import Outbox
 from odoo_sync.partners import Partners
 from odoo_sync.pause import Pause
+from odoo_sync.pauses import Pauses
+from odoo_sync.phones_shown import PhonesShown
 from odoo_sync.pull import Pull
 from odoo_sync.push import make_push
 from odoo_sync.push_results import PushResults
+from odoo_sync.received import Received
 from odoo_sync.reconcile import Reconcile
 from odoo_sync.reply_marks import ReplyMarks
 from odoo_sync.sync import OdooSync, Step
@@ -165,7 +168,7 @@ def build_controller(settings: Settings, data: DataDirectory) -> Controller:
     clock.every(timings.read_idle_s, "inbox", lanes.ask_to_read)
     clock.every(timings.health_s, "health", lanes.ask_for_health)
     for name in settings.odoo:
-        for job, every_s, sync in _odoo_jobs(name, settings, store, bells, timings, rack):
+        for job, every_s, sync in _odoo_jobs(name, settings, store, bells, timings, rack, holds):
             clock.every(every_s, job, sync.run)
     remote = RemoteCare(store, remotes, dispatcher, timings, utc_now)
     services = Services(store, rack, bells, settings, utc_now, clock.jobs, holds, dispatcher=dispatcher, remote=remote)
@@ -192,7 +195,7 @@ def make_reconcile(name: str, settings: Settings, store: Store) -> Reconcile:
 
 
 def _odoo_jobs(
-    name: str, settings: Settings, store: Store, bells: Bells, timings: Timings, rack: Rack
+    name: str, settings: Settings, store: Store, bells: Bells, timings: Timings, rack: Rack, holds: Holds
 ) -> Iterator[tuple[str, float, OdooSync]]:
     """Give what is done for one Odoo: a job's name, how often it runs, and what. Messages and results wait for none."""
     odoo = settings.odoo[name]
@@ -210,7 +213,7 @@ def _odoo_jobs(
         messages = _messages(name, settings, store, bells, timings)
         yield f"odoo {name}", odoo.poll_s, make(messages, odoo.poll_s, longest_s)
     if odoo.user:
-        both_ways = make(_both_ways(name, settings, store), odoo.poll_s, longest_s)
+        both_ways = make(_both_ways(name, settings, store, bells, rack, holds), odoo.poll_s, longest_s)
         yield f"odoo {name} both ways", odoo.poll_s, both_ways
     if odoo.user and odoo.mode is not OdooMode.GATEWAY:
         reconcile = make_reconcile(name, settings, store)
@@ -226,13 +229,17 @@ def _messages(name: str, settings: Settings, store: Store, bells: Bells, timings
     return steps
 
 
-def _both_ways(name: str, settings: Settings, store: Store) -> list[Step]:
+def _both_ways(name: str, settings: Settings, store: Store, bells: Bells, rack: Rack, holds: Holds) -> list[Step]:
     odoo = settings.odoo[name]
     client = make_odoo_client(name, settings)  # its own: messages and results wait for none of its calls
     outbox = Outbox(name, store, utc_now, settings.timings_scale)
     home = settings.messages.home_region
     of_brand = [peer for peer, other in settings.odoo.items() if other.brand == odoo.brand]
-    steps = [Step("refused numbers", Blacklist(client, store, outbox, utc_now, home, odoo.brand, of_brand).run)]
+    partners = Partners(client, home)
+    steps = [
+        Step("pauses", Pauses(client, store, holds, bells, utc_now).run),
+        Step("refused numbers", Blacklist(client, store, outbox, utc_now, home, odoo.brand, of_brand).run),
+    ]
     if odoo.mode is not OdooMode.GATEWAY:  # its module does this with what it is told
         told = [peer for peer, other in settings.odoo.items() if other.mode is not OdooMode.GATEWAY and other.user]
         forwarding = Forwarding(outbox, store, utc_now, told)
@@ -240,9 +247,14 @@ def _both_ways(name: str, settings: Settings, store: Store) -> list[Step]:
         marks = ReplyMarks(client, store, outbox, utc_now, settings.timings_scale)
         steps += [
             Step("replies", forwarding.run),
-            Step("notes", Chatter(client, store, outbox, Partners(client, home), utc_now).run),
+            Step("notes", Chatter(client, store, outbox, partners, utc_now).run),
             Step("answered messages", marks.run),
         ]
+    with_user = [peer for peer, other in settings.odoo.items() if other.user]
+    steps += [
+        Step("received", Received(client, store, outbox, partners, utc_now, with_user).run),
+        Step("phones", PhonesShown(client, store, rack.phones, utc_now, settings.zone).run),
+    ]
     if odoo.contacts:
         steps += [
             Step("contacts", Contacts(client, store, utc_now).run),
@@ -254,7 +266,7 @@ def _both_ways(name: str, settings: Settings, store: Store) -> list[Step]:
 
 def make_api_app(services: Services) -> Flask:
     """The API as the daemon's socket serves it: no browser gets there, so it needs no token."""
-    odoo = make_odoo_api(lambda name: make_reconcile(name, services.settings, services.store))
+    odoo = make_odoo_api(services.store, lambda name: make_reconcile(name, services.settings, services.store))
     return create_app([make_api(services), odoo], secret="", allowed_hosts=[LOOPBACK], csrf=False)
 
 

@@ -9,13 +9,15 @@ from typing import Any
 from flask import Blueprint, request
 
 from host_controller.errors import ConfigError
+from host_controller.store.store import Store
 from odoo_sync.errors import OdooSyncError
 from odoo_sync.reconcile import Reconcile
+from odoo_sync.records import find_record
 
 Answer = dict[str, Any] | tuple[dict[str, Any], int]
 
 
-def make_odoo_api(make_reconcile: Callable[[str], Reconcile]) -> Blueprint:
+def make_odoo_api(store: Store, make_reconcile: Callable[[str], Reconcile]) -> Blueprint:
     """`make_reconcile` gives the comparison with the Odoo of a name, and raises ConfigError where there is none."""
     api = Blueprint("odoo_api", __name__, url_prefix="/api/v1/odoo")
 
@@ -25,6 +27,14 @@ def make_odoo_api(make_reconcile: Callable[[str], Reconcile]) -> Blueprint:
         if not isinstance(body, dict) or not set(body) <= {"everything"}:
             return _error("invalid_request", "send a JSON object with `everything`, true or false, or nothing"), 422
         return asdict(make_reconcile(name).run(everything=body.get("everything") is True))
+
+    @api.get("/<name>/messages/<uuid>")
+    def message(name: str, uuid: str) -> Answer:
+        with store.reading() as session:
+            found = find_record(session, name, uuid)
+        if found is None:
+            return _error("not_found", f"no SMS {uuid} of the Odoo {name!r} is here"), 404
+        return asdict(found)
 
     @api.errorhandler(OdooSyncError)
     def odoo_error(error: OdooSyncError) -> Answer:

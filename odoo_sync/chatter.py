@@ -6,7 +6,6 @@ same when a database of ours is restored or the inbox is read anew. It is looked
 
 from __future__ import annotations
 
-import hashlib
 import html
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,9 +18,9 @@ from host_controller.store.store import Store
 from odoo_sync.changes import odoo_time
 from odoo_sync.client import OdooClient
 from odoo_sync.errors import OdooRecordError, OdooRejectedError
+from odoo_sync.inbound_key import key_of
 from odoo_sync.outbox import Item, Kind, Outbox
-from odoo_sync.partners import Partners, choose
-from odoo_sync.traces import traces_of
+from odoo_sync.partners import Partners, chosen
 
 # Each is a call of its own: what a crash leaves in doubt waits.
 _AT_ONCE = 50
@@ -66,7 +65,8 @@ class Chatter:
         try:
             notes = self._read(items)
             there = self._posted(notes)
-            partners = self._choose([note for note in notes if note.message_id not in there])
+            numbers = {note.number for note in notes if note.message_id not in there}
+            partners = chosen(self._client, self._partners, numbers, self._clock())
             for note in notes:
                 partner = partners.get(note.number)
                 if note.message_id in there:
@@ -114,20 +114,6 @@ class Chatter:
         rows = self._client.call("mail.message", "search_read", [domain, ["message_id"]])
         return {row["message_id"] for row in rows}
 
-    def _choose(self, notes: Sequence[_Note]) -> dict[str, int | None]:
-        numbers = {note.number for note in notes}
-        if not numbers:
-            return {}
-        found = self._partners.find(numbers)
-        several = [number for number, candidates in found.items() if len(candidates) > 1]
-        traces = traces_of(self._client, several, self._clock()) if several else {}
-        return {
-            number: choose(
-                candidates, [trace.res_id for trace in traces.get(number, ()) if trace.model == "res.partner"]
-            )
-            for number, candidates in found.items()
-        }
-
     def _read(self, items: Sequence[Item]) -> list[_Note]:
         query = (
             select(InboundRecord, PhoneRecord.hardware_serial, SimRecord.msisdn)
@@ -137,7 +123,7 @@ class Chatter:
         )
         with self._store.reading() as session:
             found = {
-                inbound.id: (_message_id(inbound, serial), _html(inbound, to), inbound.received_at)
+                inbound.id: (f"<{key_of(inbound, serial)}@sms.smsrack>", _html(inbound, to), inbound.received_at)
                 for inbound, serial, to in session.execute(query)
             }
         return [
@@ -145,11 +131,6 @@ class Chatter:
             for item in items
             for message_id, shown, at in [found[item.inbound_id or 0]]
         ]
-
-
-def _message_id(inbound: InboundRecord, serial: str) -> str:
-    name = f"{serial}/{inbound.row_id}/{inbound.row_date_ms}/{inbound.body_sha256}"
-    return f"<{hashlib.sha256(name.encode()).hexdigest()[:40]}@sms.smsrack>"
 
 
 def _html(inbound: InboundRecord, to: str | None) -> str:

@@ -24,21 +24,38 @@ from odoo_sync.outbox import BATCH, Kind, Outbox
 
 # What an operator decides later than this about a message that came in stays here.
 _LONGEST = timedelta(days=30)
-_MODEL = "mail.message"
 # Messages to one number, of databases that are not in the settings any more.
 _LOOK_BACK = 100
 _ELSEWHERE = "elsewhere"
+_LONGEST_NAME = 64
+"""As wide as a record of the outbox."""
 
 
 class Forwarding:
     """Writes down for one connection what came in since it was set up."""
 
-    def __init__(self, outbox: Outbox, store: Store, clock: Callable[[], datetime], peers: Collection[str]) -> None:
-        """`peers` are the names of all connections that are told of replies."""
+    def __init__(
+        self,
+        outbox: Outbox,
+        store: Store,
+        clock: Callable[[], datetime],
+        peers: Collection[str],
+        *,
+        kinds: Sequence[Kind] = (Kind.CHATTER, Kind.REPLY),
+        model: str = "mail.message",
+        only_numbers: bool = True,
+    ) -> None:
+        """`peers` are the names of all connections that are told of replies; `kinds` are what each is told as.
+
+        `model` is what it becomes in Odoo; `only_numbers` leaves out what came from a name or a short code.
+        """
         self._outbox = outbox
         self._store = store
         self._clock = clock
         self._peers = peers
+        self._kinds = kinds
+        self._model = model
+        self._only_numbers = only_numbers
 
     def begin(self) -> None:
         """Write down, once, since when there is this connection: what came in before stays here.
@@ -58,37 +75,35 @@ class Forwarding:
         return count
 
     def _read(self) -> list[tuple[int, str, bool]]:
-        """Give (id, number, whether it is this database's) of messages that are not written down yet."""
+        """Give (id, who wrote, whether it is this database's) of messages that are not written down yet."""
         told = select(OdooOutboxRecord.id).where(
             OdooOutboxRecord.database == self._outbox.database,
-            OdooOutboxRecord.kind == Kind.CHATTER,
+            OdooOutboxRecord.kind == self._kinds[0],
             OdooOutboxRecord.inbound_id == InboundRecord.id,
         )
         query = (
-            select(InboundRecord.id, InboundRecord.msisdn, InboundRecord.received_at)
-            .where(
-                FORWARDED,
-                InboundRecord.stored_at >= self._since(),
-                InboundRecord.msisdn.is_not(None),
-                ~told.exists(),
-            )
+            select(InboundRecord.id, InboundRecord.msisdn, InboundRecord.peer, InboundRecord.received_at)
+            .where(FORWARDED, InboundRecord.stored_at >= self._since(), ~told.exists())
             .order_by(InboundRecord.id)
             .limit(BATCH)
         )
+        if self._only_numbers:
+            query = query.where(InboundRecord.msisdn.is_not(None))
         with self._store.reading() as session:
             new = session.execute(query).all()
             return [
-                (inbound_id, number, self._is_ours(session, number, at)) for inbound_id, number, at in new if number
+                (inbound_id, number or peer[:_LONGEST_NAME], self._is_ours(session, number, at))
+                for inbound_id, number, peer, at in new
             ]
 
     def _note(self, session: Session, new: Sequence[tuple[int, str, bool]]) -> None:
         ours = [(number, inbound_id) for inbound_id, number, is_ours in new if is_ours]
         others = [(number, inbound_id) for inbound_id, number, is_ours in new if not is_ours]
-        self._outbox.add(session, Kind.CHATTER, ours)
-        self._outbox.add(session, Kind.REPLY, ours)
-        self._outbox.add(session, Kind.CHATTER, others, outcome=_ELSEWHERE)
+        for kind in self._kinds:
+            self._outbox.add(session, kind, ours)
+        self._outbox.add(session, self._kinds[0], others, outcome=_ELSEWHERE)
 
-    def _is_ours(self, session: Session, number: str, received_at: datetime) -> bool:
+    def _is_ours(self, session: Session, number: str | None, received_at: datetime) -> bool:
         query = (
             select(MessageRecord.ref)
             .where(
@@ -105,11 +120,11 @@ class Forwarding:
 
     def _since(self) -> datetime:
         """Give when this connection was first used: what came in before stays here."""
-        now, key = self._clock(), (self._outbox.database, _MODEL)
+        now, key = self._clock(), (self._outbox.database, self._model)
         with self._store.reading() as session:
             first = session.get(OdooCursorRecord, key)
         if first is not None:
             return max(first.seen_at, now - _LONGEST)
-        record = OdooCursorRecord(database=key[0], model=_MODEL, written_at=None, seen_at=now)
+        record = OdooCursorRecord(database=key[0], model=self._model, written_at=None, seen_at=now)
         self._store.write(lambda session: session.add(record))
         return now

@@ -27,6 +27,7 @@ from host_controller.store.bulk import insert_rows
 from host_controller.store.models import MessageRecord, OdooSmsRecord
 from host_controller.store.odoo_objects import note_success, read_cursor
 from host_controller.store.store import Store
+from odoo_sync.mailings import batch_of
 from odoo_sync.mapping import TAKEN_WORD, answer_of, answer_of_refusal, is_uuid
 
 _log = logging.getLogger(__name__)
@@ -35,7 +36,7 @@ SENDS = "sends"
 MOST = 500
 """SMS of one call, as Odoo itself cuts them."""
 # The line that a mailing ends with, where its recipients may unsubscribe: an address of Odoo, mailing and code.
-_UNSUBSCRIBE = re.compile(r"/sms/\d+/\w{3}\s*$")
+_UNSUBSCRIBE = re.compile(r"/sms/(\d{1,9})/\w{3}\s*$")
 _BAD_UUID = "server_error"
 _NEW = {"sms_id": None, "number": None, "body": None, "posted_at": None, "repeat_at": None}
 
@@ -75,7 +76,8 @@ class Intake:
         first = list({item.uuid: item for item in asked if is_uuid(item.uuid)}.values())[:MOST]
         checked = {item.uuid: check(self._draft(item), self._settings) for item in first}
         try:
-            words, queued = self._store.write(lambda session: self._take(session, checked, dbuuid))
+            mailings = {item.uuid: _mailing(item.text) for item in first}
+            words, queued = self._store.write(lambda session: self._take(session, checked, mailings, dbuuid))
         except StoreError as error:
             _log.warning("Odoo %s: its messages stay there for now: %s", self.name, error)
             return malformed
@@ -85,18 +87,23 @@ class Intake:
         return malformed | words
 
     def _draft(self, item: Asked) -> Draft:
-        is_marketing = _UNSUBSCRIBE.search(item.text) is not None
+        mailing = _mailing(item.text)
         return Draft(
             item.number,
             item.text,
             # The ref makes a second message of the same uuid impossible, whatever happens here.
             f"odoo/{self.name}/{item.uuid}",
-            message_class=MessageClass.MARKETING if is_marketing else MessageClass(self._odoo.message_class),
+            batch=None if mailing is None else batch_of(self.name, mailing),
+            message_class=MessageClass(self._odoo.message_class) if mailing is None else MessageClass.MARKETING,
             brand=self._odoo.brand,
         )
 
     def _take(
-        self, session: Session, checked: Mapping[str, Checked | Rejected], dbuuid: str
+        self,
+        session: Session,
+        checked: Mapping[str, Checked | Rejected],
+        mailings: Mapping[str, int | None],
+        dbuuid: str,
     ) -> tuple[dict[str, str], int]:
         now = self._clock()
         known = {record.uuid: record for record in self._known(session, checked)}
@@ -108,7 +115,7 @@ class Intake:
             if record is not None and record.message_id is not None:
                 words[uuid] = self._answer_again(record, outcome, states[record.message_id], now)
                 continue
-            values = _values(outcome, now)
+            values = {**_values(outcome, now), "mailing_id": mailings[uuid]}
             words[uuid] = values["reported"] or TAKEN_WORD
             queued += isinstance(outcome, Accepted) and not outcome.repeated
             if record is None:
@@ -137,6 +144,12 @@ class Intake:
         if before not in (None, dbuuid):
             _log.warning("Odoo %s: another database sends with its token now; is it a copy?", self.name)
         note_success(session, self.name, SENDS, now=now, cursor=dbuuid)
+
+
+def _mailing(text: str) -> int | None:
+    """Give the mailing whose unsubscribe line a text ends with."""
+    found = _UNSUBSCRIBE.search(text)
+    return int(found.group(1)) if found else None
 
 
 def _values(outcome: Accepted | Rejected, now: datetime) -> dict[str, Any]:

@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, Select, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, delete, select, update
 from sqlalchemy.orm import Session, aliased
 
 from host_controller.store.models import OdooOutboxRecord
+from host_controller.store.odoo_outbox import GAVE_UP
 from host_controller.store.store import Store
 
 _log = logging.getLogger(__name__)
@@ -27,7 +28,6 @@ DOUBT_S = 150.0
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 60.0, 4 * 3600.0
 # A week or so: what is refused for want of a right or a setting is not lost before somebody has seen it.
 _MOST_TRIES = 40
-GAVE_UP = "gave_up"
 
 
 class Kind(StrEnum):
@@ -39,6 +39,8 @@ class Kind(StrEnum):
     """A message that came in; the record is who wrote."""
     REPLY = "reply"
     """That a message was answered; the record is who wrote."""
+    RECEIVED = "received"
+    """A message that came in, as a row of its own; the record is who wrote."""
 
 
 @dataclass(frozen=True)
@@ -166,34 +168,6 @@ class Outbox:
             & (OdooOutboxRecord.kind == kind)
             & OdooOutboxRecord.done_at.is_(None)
         )
-
-
-@dataclass(frozen=True)
-class Backlog:
-    """What one connection's outbox holds of a kind."""
-
-    kind: str
-    waiting: int
-    gave_up: int
-    oldest_at: datetime | None
-    """Since when the oldest waits."""
-
-
-def backlogs(session: Session, database: str) -> list[Backlog]:
-    """Give what waits and what was given up, by kind."""
-    is_open, is_given_up = OdooOutboxRecord.done_at.is_(None), OdooOutboxRecord.outcome == GAVE_UP
-    query = (
-        select(
-            OdooOutboxRecord.kind,
-            func.count().filter(is_open),
-            func.count().filter(is_given_up),
-            func.min(OdooOutboxRecord.created_at).filter(is_open),
-        )
-        .where(OdooOutboxRecord.database == database, or_(is_open, is_given_up))
-        .group_by(OdooOutboxRecord.kind)
-        .order_by(OdooOutboxRecord.kind)
-    )
-    return [Backlog(*row) for row in session.execute(query)]
 
 
 def _rows(ids: Iterable[int]) -> Select[OdooOutboxRecord]:

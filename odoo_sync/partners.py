@@ -8,10 +8,12 @@ is held against the number once more here. As seen on Odoo 18; which fields ther
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
 from host_controller.text.msisdn import parse_sender
 from odoo_sync.client import OdooClient
+from odoo_sync.traces import traces_of
 
 _FIELDS = ("phone_sanitized", "country_code")
 # Each is a comparison of the digits of all contacts.
@@ -48,6 +50,19 @@ class Partners:
         written = (row[name] for name in self._client.capabilities().partner_number_fields)
         read = (parse_sender(number, region) for number in written if number)
         return {number.e164 for number in read if number}
+
+
+def chosen(client: OdooClient, partners: Partners, numbers: Collection[str], now: datetime) -> dict[str, int | None]:
+    """Give the contact of each number (E.164) that has any, as `choose` does. Raises OdooSyncError."""
+    if not numbers:
+        return {}
+    found = partners.find(numbers)
+    several = [number for number, candidates in found.items() if len(candidates) > 1]
+    traces = traces_of(client, several, now) if several else {}
+    return {
+        number: choose(candidates, [trace.res_id for trace in traces.get(number, ()) if trace.model == "res.partner"])
+        for number, candidates in found.items()
+    }
 
 
 def choose(candidates: Sequence[int], written_to: Iterable[int]) -> int | None:

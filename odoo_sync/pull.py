@@ -5,12 +5,13 @@ What comes from a mailing is marketing and a batch of its own; the rest is of th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from host_controller.consent.opt_outs import Recipient
 from host_controller.consent.refused import Refused
 from host_controller.errors import OptedOutError
 from host_controller.events import Bells
@@ -24,6 +25,10 @@ from odoo_sync.claims import BATCH, Claims
 from odoo_sync.client import OdooClient, OdooSms
 from odoo_sync.errors import OdooRejectedError
 from odoo_sync.lease import Lease
+from odoo_sync.mailings import batch_of
+
+# So many are written here at once: sends wait for the same writer.
+_WRITE = 500
 
 
 class Pull:
@@ -64,9 +69,11 @@ class Pull:
         while True:
             self._lease.hold()
             rows = self._client.outgoing(BATCH, last_id)
+            for start in range(0, len(rows), _WRITE):
+                some = rows[start : start + _WRITE]
+                self._store.write(lambda session, some=some: self._hold(session, some))  # type: ignore[misc]
             if rows:
-                self._store.write(lambda session, rows=rows: self._hold(session, rows))  # type: ignore[misc]
-                queued += self._queue_held()
+                queued += self._queue_held({row.id for row in rows})
             if len(rows) < BATCH:
                 return queued
             last_id = rows[-1].id
@@ -80,10 +87,8 @@ class Pull:
         # Somebody lets a message wait in Odoo again that is settled here: it is not sent twice, but put right there.
         again = update(OdooSmsRecord).where(OdooSmsRecord.database == database, OdooSmsRecord.uuid.in_(known))
         session.execute(again.values(agreed_at=None))
-        for row in rows:
-            if row.uuid in known:
-                continue
-            record = OdooSmsRecord(
+        records = [
+            OdooSmsRecord(
                 database=database,
                 sms_id=row.id,
                 uuid=row.uuid,
@@ -91,15 +96,23 @@ class Pull:
                 body=row.body,
                 mailing_id=row.mailing_id,
             )
-            record.refusal = _refusal(session, check(self._draft(record), self._settings))
-            session.add(record)
+            for row in rows
+            if row.uuid not in known
+        ]
+        checked = [check(self._draft(record), self._settings) for record in records]
+        refused = Refused(session, [_recipient(item) for item in checked if isinstance(item, Checked)])
+        for record, item in zip(records, checked, strict=True):
+            record.refusal = _refusal(refused, item)
+        session.add_all(records)
 
-    def _queue_held(self) -> int:
-        """Claim in Odoo what is held here, then queue it."""
+    def _queue_held(self, seen: Collection[int] = ()) -> int:
+        """Claim in Odoo what is held here, then queue it. `seen`: see `Claims.claim`."""
         queued = 0
-        while claimed := self._claims.claim():
-            self._store.write(lambda session, ids=claimed: self._queue(session, ids))  # type: ignore[misc]
-            self._bells.ring()
+        while claimed := self._claims.claim(seen):
+            for start in range(0, len(claimed), _WRITE):
+                some = claimed[start : start + _WRITE]
+                self._store.write(lambda session, some=some: self._queue(session, some))  # type: ignore[misc]
+                self._bells.ring()
             queued += len(claimed)
         return queued
 
@@ -123,15 +136,18 @@ class Pull:
             record.body or "",
             # It makes a second message of the same row impossible, whatever happens here.
             ref=f"odoo/{record.database}/{record.uuid}",
-            batch=f"odoo {record.database} mailing {record.mailing_id}" if is_mailing else None,
+            batch=batch_of(record.database, record.mailing_id) if record.mailing_id is not None else None,
             message_class=MessageClass.MARKETING if is_mailing else MessageClass(odoo.message_class),
             brand=odoo.brand,
         )
 
 
-def _refusal(session: Session, checked: Checked | Rejected) -> str | None:
+def _recipient(checked: Checked) -> Recipient:
+    return checked.msisdn.e164, checked.draft.brand
+
+
+def _refusal(refused: Refused, checked: Checked | Rejected) -> str | None:
     if isinstance(checked, Rejected):
         return checked.code
-    recipient = (checked.msisdn.e164, checked.draft.brand)
     message_class = checked.draft.message_class or MessageClass.TRANSACTIONAL
-    return OptedOutError.code if Refused(session, [recipient]).holds(recipient, message_class) else None
+    return OptedOutError.code if refused.holds(_recipient(checked), message_class) else None

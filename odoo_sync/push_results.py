@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from host_controller.rules.states import MessageState
 from host_controller.rules.timings import Timings
+from host_controller.settings import OdooMode
 from host_controller.store.models import MessageRecord, OdooSmsRecord
 from host_controller.store.store import Store
 from odoo_sync.client import OdooClient
@@ -24,9 +25,10 @@ from odoo_sync.errors import OdooLoginError, OdooRejectedError
 from odoo_sync.mapping import HEALED_BY_SENT, UNHEARD, Report, has_heard, is_uuid, report_of, report_of_refusal
 from odoo_sync.status_post import StatusPost, Told
 
-_BATCH = 500
+# In one call. In mode `pull` a result is two of them, and so twice as many go into each.
+_BATCH, _BATCH_OF_PULL = 500, 1000
 # So many are looked up at once: all failures among them go before all successes.
-_LOOK = 10 * _BATCH
+_LOOK = 5000
 _Query = Any  # a select of these columns
 _MOVING = (MessageState.QUEUED, MessageState.SUBMITTING)
 
@@ -55,6 +57,7 @@ class PushResults:
         self._clock = clock
         self._timings = timings or Timings()
         self._status = StatusPost(client)
+        self._batch = _BATCH_OF_PULL if client.settings.mode is OdooMode.PULL else _BATCH
 
     def run(self) -> int:
         """Report everything that is due; give how many. Raises OdooSyncError; what is left is due again."""
@@ -63,8 +66,8 @@ class PushResults:
             while due := self._read(look(), is_repetition=look == self._repeats):
                 # What Odoo has certainly not heard goes first: it may be all that goes without a login.
                 for group in ([i for i in due if not i.is_in_doubt], [i for i in due if i.is_in_doubt]):
-                    for start in range(0, len(group), _BATCH):
-                        self._report(group[start : start + _BATCH], is_last=start + _BATCH >= len(group))
+                    for start in range(0, len(group), self._batch):
+                        self._report(group[start : start + self._batch], is_last=start + self._batch >= len(group))
                 reported += len(due)
         return reported
 

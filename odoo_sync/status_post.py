@@ -16,7 +16,7 @@ from odoo_sync.errors import OdooRejectedError
 from odoo_sync.mapping import Report
 
 _log = logging.getLogger(__name__)
-# Enough to find some bad ones among 500; where all are bad, it is not the uuids.
+# Enough to find some bad ones among 1,000; where all are bad, it is not the uuids.
 _MOST_REJECTED = 40
 _CLOSING_FAILURE = "sms_server"
 
@@ -37,7 +37,7 @@ class StatusPost:
         self._can_close = client.has_login
 
     def post(self, told: Sequence[Told], *, is_last: bool) -> set[str]:
-        """Post reports, at most 500; give the uuids that Odoo does not take.
+        """Post reports, at most 1,000; give the uuids that Odoo does not take.
 
         `is_last` says that no success will be posted after these. Raises OdooSyncError.
         """

@@ -29,14 +29,18 @@ class Capabilities:
     """Whether a new `sms.sms` wakes Odoo's own sender at once, and not at its next hour."""
     bad_report_status: int
     """The HTTP status with which `/sms/status` refuses what it cannot read."""
+    list_view: str
+    """What a view of many rows is called."""
     leaves_rpc: bool
-    """Whether `/jsonrpc`, all that odoorpc speaks, is announced to go with the next version."""
+    """Whether `/jsonrpc`, all that odoorpc speaks, is announced to go with a later version."""
+    has_iap_services: bool
+    """Whether the services of `iap.account` are rows of `iap.service`, and not names."""
 
 
 _KNOWN = {
-    17: Capabilities(17, ("mobile", "phone"), "groups_id", False, False, 200, False),
-    18: Capabilities(18, ("mobile", "phone"), "groups_id", False, False, 200, False),
-    19: Capabilities(19, ("phone",), "group_ids", True, True, 400, True),
+    17: Capabilities(17, ("mobile", "phone"), "groups_id", False, False, 200, "tree", False, False),
+    18: Capabilities(18, ("mobile", "phone"), "groups_id", False, False, 200, "list", False, True),
+    19: Capabilities(19, ("phone",), "group_ids", True, True, 400, "list", True, True),
 }
 
 

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import quote
 
 import click
@@ -16,21 +16,23 @@ import waitress
 from rich.table import Table
 
 from host_controller.cli.api_options import api_command, console, note_offline, show_json
+from host_controller.cli.odoo_outbox import retry, show_outboxes
 from host_controller.cli.odoo_pair import check_phones, pair
+from host_controller.cli.odoo_setup import setup
+from host_controller.cli.odoo_trial import Finding, TrialOptions, try_sending
 from host_controller.cli.signals import stop_signals
 from host_controller.client import ApiClient
-from host_controller.errors import ConfigError
-from host_controller.settings import OdooMode, load_settings
+from host_controller.errors import ConfigError, ControllerError
+from host_controller.settings import OdooMode, Settings, load_settings
 from host_controller.wiring import make_odoo_client, utc_now
 from odoo_sync.adopt import adopt, count_stuck
 from odoo_sync.client import OdooClient
-from odoo_sync.errors import OdooSyncError
+from odoo_sync.errors import OdooRecordError, OdooSyncError
 from odoo_sync.fake import FakeOdoo, GatewayModule, make_app, mount
 from odoo_sync.verdicts import REASONS
 from odoo_sync.versions import capabilities_of
 
 _CHECKS = ("server", "results", "login", "queue")
-Finding = dict[str, Any]
 _FAKE_NUMBER = "+4207771230{:02d}"
 
 
@@ -43,12 +45,38 @@ def odoo() -> None:
 @click.argument("name")
 @click.option("--config", type=click.Path(path_type=Path), required=True, help="The daemon's settings file.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document instead of lines.")
-def check(name: str, config: Path, as_json: bool) -> None:
-    """Say whether we can log in to the Odoo called NAME in the settings, what waits there, which right is missing."""
+@click.option("--send", is_flag=True, help="Then send one SMS from Odoo to a SIM of the rack, and follow it.")
+@click.option("--to", help="With --send: the SIM that gets it.  [default: the first whose number is known]")
+@click.option("--admin", metavar="LOGIN", help="With --send: the user of Odoo who makes it.  [default: ours]")
+@click.option("--limit-s", type=click.FloatRange(1, 3600), default=180.0, show_default=True, help="With --send.")
+def check(
+    name: str, config: Path, as_json: bool, send: bool, to: str | None, admin: str | None, limit_s: float
+) -> None:
+    """Say whether we can log in to the Odoo called NAME in the settings, what waits there, which right is missing.
+
+    With --send one SMS goes from there to a SIM of the rack, with the time of each leg. It is made by a mailing: LOGIN
+    must be of Odoo's groups Email Marketing / User and Settings. The password is asked for, or in
+    SMSRACK_ODOO_ADMIN_PASSWORD; it is kept nowhere.
+    """
     settings = load_settings(config)
+    if (to or admin) and not send:
+        raise click.UsageError("--to and --admin are of --send")
+    findings = Findings(as_json)
+    for finding in _check(name, settings):
+        findings.add(finding)
+    if send and findings.ok:
+        try:
+            try_sending(name, settings, TrialOptions(to, admin, limit_s), findings.add)
+        except ControllerError as error:
+            more = f": {error.words}" if isinstance(error, OdooRecordError) else ""
+            findings.add({"check": "send", "ok": False, "words": f"{error}{more}"})
+    findings.end()
+
+
+def _check(name: str, settings: Settings) -> list[Finding]:
+    """Look at a connection without changing anything there. Raises ConfigError."""
     if name in settings.odoo and settings.odoo[name].mode is OdooMode.GATEWAY:
-        _show(check_phones(name, settings.odoo[name]), as_json)
-        return
+        return check_phones(name, settings.odoo[name])
     client = make_odoo_client(name, settings)
     findings: list[Finding] = []
     try:
@@ -58,21 +86,37 @@ def check(name: str, config: Path, as_json: bool) -> None:
         # The first that is not among those that went well.
         missing = next(check for check in _CHECKS if check not in {finding["check"] for finding in findings})
         findings.append({"check": missing, "ok": False, "words": str(error)})
-    _show(findings, as_json)
+    return findings
 
 
 odoo.add_command(pair)
+odoo.add_command(setup)
+odoo.add_command(retry)
 
 
-def _show(findings: list[Finding], as_json: bool) -> None:
-    """Print the findings and end, with 1 if one of them is bad."""
-    ok = all(finding["ok"] for finding in findings)
-    if as_json:
-        click.echo(json.dumps({"ok": ok, "findings": findings}, indent=2))
-    else:
-        for finding in findings:
+class Findings:
+    """Prints findings as they come, or all at the end as one JSON document."""
+
+    def __init__(self, as_json: bool) -> None:
+        self._as_json = as_json
+        self._all: list[Finding] = []
+
+    @property
+    def ok(self) -> bool:
+        """Whether none of them is bad."""
+        return all(finding["ok"] for finding in self._all)
+
+    def add(self, finding: Finding) -> None:
+        """Take one."""
+        self._all.append(finding)
+        if not self._as_json:
             click.echo(f"{'PASS' if finding['ok'] else 'FAIL'}  {finding['check']}: {finding['words']}")
-    click.get_current_context().exit(0 if ok else 1)
+
+    def end(self) -> NoReturn:
+        """End the command, with 1 if one of them is bad."""
+        if self._as_json:
+            click.echo(json.dumps({"ok": self.ok, "findings": self._all}, indent=2))
+        click.get_current_context().exit(0 if self.ok else 1)
 
 
 def _look(client: OdooClient) -> Iterator[Finding]:
@@ -134,6 +178,7 @@ def status(api: ApiClient, as_json: bool, name: str | None) -> None:
             cells = (card["name"], card["mode"], row.get("object"), *times, row.get("error"))
             table.add_row(*(str(cell) if cell else "–" for cell in cells))
     console().print(table) if cards else click.echo("no Odoo is in the settings")
+    show_outboxes(cards)
 
 
 @odoo.command("adopt")

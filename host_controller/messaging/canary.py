@@ -31,6 +31,11 @@ class CanaryView:
     """From acceptance until the other phone had stored it, by the hosts's clock at its reading."""
 
 
+def canary_text() -> str:
+    """Give a text by which a canary is known and found again; nobody else's is the same."""
+    return f"{_WORDS} {secrets.token_hex(4)}"
+
+
 def send_canary(
     store: Store, settings: MessageSettings, from_sim_id: int, to_sim_id: int, *, now: datetime, actor: str
 ) -> int:
@@ -45,7 +50,7 @@ def send_canary(
                 if target.msisdn is None
                 else "a canary goes from one SIM to another"
             )
-        draft = Draft(target.msisdn, f"{_WORDS} {secrets.token_hex(3)}", only_sim_id=from_sim_id)
+        draft = Draft(target.msisdn, canary_text(), only_sim_id=from_sim_id)
     outcome: Accepted | Rejected = submit(store, settings, [draft], now=now, actor=actor)[0]
     if isinstance(outcome, Rejected):
         raise ConfigError(f"the canary was not accepted: {outcome.reason}")

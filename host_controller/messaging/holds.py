@@ -108,8 +108,10 @@ def hold(
     return HoldView(scope, target_id, kind, reason, actor, now)
 
 
-def release(session: Session, scope: Scope, target_id: int | None, now: datetime, actor: str) -> int:
-    """Let something go on, whatever held it; give how many holds that ended.
+def release(
+    session: Session, scope: Scope, target_id: int | None, now: datetime, actor: str, *, only_own: bool = False
+) -> int:
+    """Let something go on, whatever held it, or only what this actor has held; give how many holds that ended.
 
     What holds it from above or below stays: a phone's release frees no SIM that is held itself.
     """
@@ -118,6 +120,8 @@ def release(session: Session, scope: Scope, target_id: int | None, now: datetime
         HoldRecord.scope == scope,
         HoldRecord.target_id.is_not_distinct_from(target_id),
     )
+    if only_own:
+        query = query.where(HoldRecord.actor == actor)
     ended = session.scalars(query).all()
     for record in ended:
         record.released_at, record.released_by = now, actor

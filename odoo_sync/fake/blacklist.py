@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import phonenumbers
 
@@ -19,7 +18,7 @@ class FakeBlacklist(Table):
     def __init__(self) -> None:
         super().__init__("phone.blacklist", ["number", "active"])
 
-    def create(self, values: Row | list[Row], **_: Any) -> int | list[int]:
+    def create(self, values: Row | list[Row], context: Row | None = None) -> int | list[int]:
         """Set numbers: known ones keep their row, archived ones are set again; one bad number refuses all."""
         self.require("create")
         numbers = [sanitized(row["number"]) for row in (values if isinstance(values, list) else [values])]

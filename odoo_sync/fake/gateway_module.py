@@ -40,6 +40,9 @@ class GatewayModule(ModuleInbox):
         super().__init__(odoo, clock)
         self.phones: dict[int, Phone] = {}
         self.queue: dict[int, Queued] = {}
+        odoo.made_mailings.hand_over = lambda mailing, phone, recipients: self.add_mailing(
+            self.phones[phone], recipients, mailing_id=mailing
+        )
 
     def add_phone(self, name: str, number: str, number_2: str | bool = False) -> Phone:
         """Register a phone, with a key."""
@@ -47,11 +50,13 @@ class GatewayModule(ModuleInbox):
         self.phones[phone.id] = phone
         return phone
 
-    def add_mailing(self, phone: Phone, recipients: Sequence[tuple[str, str]], sim_number: str = "") -> list[Sms]:
-        """Queue (number, body) pairs for a phone."""
+    def add_mailing(
+        self, phone: Phone, recipients: Sequence[tuple[str, str]], sim_number: str = "", mailing_id: int = 14
+    ) -> list[Sms]:
+        """Queue (number, body) pairs for a phone; to a number on the blacklist they are cancelled."""
         with self.odoo.lock:
-            rows = self.odoo.add_mailing(recipients)
-            self.hand_over(phone, rows, sim_number)
+            rows = self.odoo.queue_mailing(mailing_id, recipients)
+            self.hand_over(phone, [row for row in rows if row.state == "outgoing"], sim_number)
             return rows
 
     def hand_over(self, phone: Phone, rows: Sequence[Sms], sim_number: str = "") -> None:

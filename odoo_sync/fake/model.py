@@ -8,12 +8,15 @@ import uuid as uuid_module
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
+from odoo_sync.fake.administration import FakeCrons, FakeExternalIds, FakeParameters, administration
 from odoo_sync.fake.blacklist import FakeBlacklist
 from odoo_sync.fake.contacts import FakeMessages, FakePartners
 from odoo_sync.fake.errors import OdooError
+from odoo_sync.fake.mailings import FakeMailings
 from odoo_sync.fake.orders import FakeUsers
+from odoo_sync.fake.schema import schema
 from odoo_sync.fake.sms import Sms, check_state, matches, read
 from odoo_sync.fake.table import Row, Table
 from odoo_sync.fake.traces import FakeTraces, Trace
@@ -40,11 +43,10 @@ class FakeOdoo:
         self.granted = {"read", "write", "create"}
         self.has_mailings = True
         """Whether its module for SMS mailings is installed."""
-        self.is_admin, self.cron_is_on = False, False
-        """Whether the user may see Odoo's scheduled actions, and whether its own SMS sender is on."""
         self.sms: dict[int, Sms] = {}
         self._ids: dict[str, int] = {}
         self.traces: dict[str, Trace] = {}
+        self._last_trace_id = 0
         self.mailings: dict[int, str] = {}
         """The state of each mailing by its id."""
         self.refused_uuids: set[str] = set()
@@ -57,12 +59,38 @@ class FakeOdoo:
         self.partners = FakePartners(self.messages)
         self.tables: dict[str, Table] = {}
         """Models that are rows and nothing else."""
-        for table in (self.blacklist, self.messages, self.partners, FakeTraces(self.traces), FakeUsers(self.uid)):
+        self.users = FakeUsers(self.uid)
+        own = [self.blacklist, self.messages, self.partners, FakeTraces(self.traces), self.users]
+        contacts, sources = Table("mailing.contact", ["name", "mobile"]), Table("utm.source", ["name"])
+        self.made_mailings = FakeMailings(self.mailings, contacts, sources, self.queue_mailing, self._forget_mailings)
+        models, shown = schema(self.made_mailings, self.install, self._remove)
+        for table in [*own, contacts, sources, *shown, *administration(models)]:
             self.install(table)
 
     def install(self, table: Table) -> None:
         """Add a model."""
         self.tables[table.model] = table
+        table.on_unlink = self._forget
+
+    def _remove(self, model: str) -> None:
+        del self.tables[model]
+
+    def _forget(self, model: str, row_id: int) -> None:
+        self._data.forget(model, row_id)
+
+    @property
+    def crons(self) -> FakeCrons:
+        """Odoo's scheduled actions."""
+        return cast("FakeCrons", self.tables["ir.cron"])
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """Its system parameters."""
+        return cast("FakeParameters", self.tables["ir.config_parameter"]).values
+
+    @property
+    def _data(self) -> FakeExternalIds:
+        return cast("FakeExternalIds", self.tables["ir.model.data"])
 
     def add_mailing(
         self, recipients: Sequence[tuple[str, str]], name: str = "Campaign", mailing_id: int = 14
@@ -98,9 +126,19 @@ class FakeOdoo:
                 rows.append(sms)
             return rows
 
+    def queue_mailing(self, mailing_id: int, recipients: Sequence[tuple[str, str]]) -> list[Sms]:
+        """Queue (number, body) pairs; those to a number on the blacklist are cancelled."""
+        with self.lock:
+            rows, blacklisted = self.add_mailing(recipients, mailing_id=mailing_id), self.blacklist.active()
+            for row in rows:
+                if row.number in blacklisted:
+                    self._cancel(row, "sms_blacklist")
+            return rows
+
     def _queue(self, number: str, body: str, mailing: list[Any], contact: Row | None) -> Sms:
         row = self._add(Sms(self._next_id(), uuid_module.uuid4().hex, number, body, mailing, _now()))
-        trace = Trace(len(self.traces) + 1, row.id, number)
+        self._last_trace_id += 1
+        trace = Trace(self._last_trace_id, row.id, number, mass_mailing_id=mailing[0])
         if contact:
             row.partner_id = [contact["id"], contact["name"]]
             trace.model, trace.res_id = "res.partner", contact["id"]
@@ -111,6 +149,12 @@ class FakeOdoo:
         trace = self.traces[sms.uuid]
         sms.state, sms.failure_type = "canceled", failure_type
         trace.trace_status, trace.failure_type = "cancel", failure_type
+
+    def _forget_mailings(self, mailing_ids: Sequence[int]) -> None:
+        for row in self.sms.values():
+            if isinstance(row.mailing_id, list) and row.mailing_id[0] in mailing_ids:
+                row.mailing_id = False
+                self.traces.pop(row.uuid, None)
 
     def _next_id(self) -> int:
         return len(self.sms) + 12138
@@ -128,19 +172,22 @@ class FakeOdoo:
         """`common.login`: the user's id, or False."""
         if database != self.database:
             raise OdooError("psycopg2.OperationalError", f'FATAL:  database "{database}" does not exist')
-        return self.uid if (login, password) == (self.login, self.password) else False
+        if (login, password) == (self.login, self.password):
+            return self.uid
+        return self.users.check(login, password) or False
 
     def execute(self, call: Sequence[Any]) -> Any:
         """`object.execute_kw` and `object.execute`: (database, uid, password, model, method, arguments...)."""
         database, uid, password, model, method, *rest = call
-        if database != self.database or uid != self.uid or password != self.password:
+        is_user = (uid, password) == (self.uid, self.password) or self.users.has(uid, password)
+        if database != self.database or not is_user:
             raise OdooError("odoo.exceptions.AccessDenied", "Access Denied")
         if (model, method) == ("res.users", "context_get"):
-            return {"lang": "en_US", "tz": "Europe/Prague", "uid": self.uid}
+            return {"lang": "en_US", "tz": "Europe/Prague", "uid": uid}
         arguments, options = (rest[0] if rest else []), (rest[1] if len(rest) > 1 else {})
         handler = getattr(self, f"_{model.replace('.', '_')}_{method}", None)
         if table := self.tables.get(model):
-            table.user = [self.uid, self.login]
+            table.user = [uid, self.login if uid == self.uid else self.users.rows[uid]["login"]]
             handler = handler or getattr(table, method, None)
         if handler is None:
             own = any(name.startswith(f"_{model.replace('.', '_')}_") for name in dir(self))
@@ -264,12 +311,6 @@ class FakeOdoo:
         if raise_exception:
             self._require(operation)
         return False
-
-    def _ir_cron_check_access_rights(self, operation: str, raise_exception: bool = True) -> bool:
-        return self.is_admin
-
-    def _ir_cron_search_count(self, domain: list[Any]) -> int:
-        return int(self.cron_is_on)
 
     def _require(self, operation: str) -> None:
         if operation not in self.granted:

@@ -31,14 +31,17 @@ def send_queue(
     *,
     limit_s: float = _LIMIT_S,
     before_commit: Callable[[], None] = lambda: None,
+    mailing_id: int | None = None,
 ) -> int:
-    """Run the SMS queue once, as Odoo's cron does; give how many calls were made.
+    """Run the SMS queue once, as Odoo's cron does, or only what waits of one mailing; give how many calls were made.
 
     `before_commit` runs between an answer and the moment from which others see it. A call that fails marks its whole
     batch as failed.
     """
     with odoo.lock:
         waiting = [row for row in odoo.sms.values() if row.state == "outgoing" and not row.to_delete]
+        if mailing_id is not None:
+            waiting = [row for row in waiting if isinstance(row.mailing_id, list) and row.mailing_id[0] == mailing_id]
     starts = range(0, len(waiting), BATCH)
     for start in starts:
         batch = waiting[start : start + BATCH]

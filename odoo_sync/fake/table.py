@@ -26,7 +26,7 @@ class Table:
 
     def __init__(self, model: str, fields: Sequence[str], now: Callable[[], str] | None = None) -> None:
         self.model = model
-        self.fields = {"id", "create_date", "write_date", "write_uid", *fields}
+        self.fields = {"id", "display_name", "create_date", "write_date", "write_uid", *fields}
         self._rows: dict[int, Row] = {}
         self.user: list[Any] = [9, "smsrack"]
         """Who writes."""
@@ -34,6 +34,8 @@ class Table:
         """Operations for which the user lacks the right."""
         self.now = now or odoo_now
         self._last_id = 300
+        self.on_unlink: Callable[[str, int], None] = lambda model, row_id: None
+        """Is told of rows that are deleted."""
 
     @property
     def rows(self) -> dict[int, Row]:
@@ -53,6 +55,7 @@ class Table:
         if "active" in self.fields:
             row["active"] = True
         self.rows[row["id"]] = row | values
+        self.rows[row["id"]]["display_name"] = row.get("name") or values.get("name") or f"{self.model},{row['id']}"
         return self.rows[row["id"]]
 
     def change(self, row: Row, author: Sequence[Any] = (2, "Administrator"), **values: Any) -> None:
@@ -94,8 +97,31 @@ class Table:
         self.require("write")
         for row_id in ids:
             if row_id in self.rows:
-                self.change(self.rows[row_id], self.user, **values)
+                self.change(self.rows[row_id], self.user, **self._read_values(values, self.rows[row_id]))
         return True
+
+    def create(self, values: Row | list[Row], context: Row | None = None) -> int | list[int]:
+        """See Odoo's."""
+        self.require("create")
+        rows = [self.add(**self._read_values(each, {})) for each in (values if isinstance(values, list) else [values])]
+        for row in rows:
+            self.change(row, self.user)
+        return [int(row["id"]) for row in rows] if isinstance(values, list) else int(rows[0]["id"])
+
+    def unlink(self, ids: Sequence[int]) -> bool:
+        """See Odoo's; rows that are gone are passed over."""
+        self.require("unlink")
+        for row_id in ids:
+            if self.rows.pop(row_id, None) is not None:
+                self.on_unlink(self.model, row_id)
+        return True
+
+    def _read_values(self, values: Row, row: Row) -> Row:
+        """Give values with what the commands of an x2many make of the ids that a row has."""
+        unknown = set(values) - self.fields
+        if unknown:
+            raise OdooError("builtins.ValueError", f"Invalid field {min(unknown)!r} on model {self.model!r}")
+        return {name: _commanded(value, row.get(name) or []) for name, value in values.items()}
 
     def require(self, operation: str) -> None:
         """Raise what Odoo answers a user who lacks a right."""
@@ -134,6 +160,16 @@ class Table:
             )
         found = row[name][0] if isinstance(row[name], list) and row[name] else row[name]
         return _LEAVES[operator](found, value)
+
+
+def _commanded(value: Any, ids: Sequence[int]) -> Any:
+    """Do what (6, 0, ids), (4, id) and (3, id) say; other values stay."""
+    if not isinstance(value, list) or not all(isinstance(command, list) for command in value):
+        return value
+    kept = set(ids)
+    for command, *operands in value:
+        kept = set(operands[1]) if command == 6 else kept | {operands[0]} if command == 4 else kept - {operands[0]}
+    return sorted(kept)
 
 
 def odoo_now() -> str:

@@ -23,6 +23,7 @@ class Trace:
     trace_type: str = "sms"
     model: str | bool = False
     res_id: int | bool = False
+    mass_mailing_id: int | bool = False
     create_date: str = field(default_factory=odoo_now)
 
 

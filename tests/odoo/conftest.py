@@ -24,12 +24,18 @@ class Served:
     """A fake Odoo that can be switched off and on again."""
 
     def __init__(self) -> None:
+        self._server = None
+        self.port = 0
+        self.renew()
+        self.start()
+
+    def renew(self) -> None:
+        """Be another Odoo, with nothing in it."""
         self.odoo = FakeOdoo("odoo18", "gw_min", "s3cret-canary")
         self.app = make_app(self.odoo)
         self.faults = self.app.config["FAULTS"]
-        self._server = None
-        self.port = 0
-        self.start()
+        if self._server is not None:
+            self._server.application = self.app
 
     def start(self) -> None:
         self._server = waitress.create_server(self.app, host="127.0.0.1", port=self.port)

@@ -6,10 +6,10 @@ from datetime import timedelta
 
 import pytest
 
+from host_controller.store.odoo_outbox import backlogs
 from host_controller.store.store import Store
 from odoo_sync.errors import OdooRejectedError, OdooUnavailableError
 from odoo_sync.fake.contacts import FakeMessages, FakePartners
-from odoo_sync.outbox import backlogs
 from tests.odoo.both_ways import ANNA, EVA, PETR, Scene
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
+from datetime import UTC, datetime
 
 import pytest
 from click.testing import CliRunner
 
 from host_controller.cli import cli
+from host_controller.store.models import OdooOutboxRecord
+from host_controller.store.store import Store
 
 
 @pytest.fixture
@@ -31,7 +35,7 @@ def test_check_names_every_right_and_the_sender_of_odoo(smsrack, served):
     assert result.exit_code == 0
     assert "PASS  create sms.sms: granted" in result.stdout
     assert "cannot be seen by this user" in result.stdout
-    served.odoo.is_admin = served.odoo.cron_is_on = True
+    served.odoo.crons.are_seen = served.odoo.crons.sender["active"] = True
     result = smsrack("check", "shop")
     assert result.exit_code == 1
     assert "FAIL  Odoo's own sender: its SMS cron is on" in result.stdout
@@ -73,3 +77,28 @@ def test_reconcile_with_an_odoo_that_is_not_there(smsrack, served):
     result = smsrack("reconcile", "shop")
     served.start()
     assert "does not answer" in str(result.exception)
+
+
+def test_what_was_given_up_is_shown_and_tried_again(smsrack, tmp_path):
+    assert "to be told" not in smsrack("status").stdout
+    now = datetime.now(UTC)
+    outbox = {"database": "shop", "created_at": now}
+    given_up = {"kind": "chatter", "record": "+420777123456", "tries": 40, "error": "no e-mail", "outcome": "gave_up"}
+    store = Store(tmp_path / "d" / "smsrack.db")
+    store.write(lambda session: session.add(OdooOutboxRecord(**outbox, **given_up, done_at=now)))
+    store.close()
+    status = smsrack("status").stdout
+    assert re.search(r"^shop +notes +– +– +1 *$", status, re.MULTILINE)
+    assert "`smsrack odoo retry shop --list` says why" in status
+    assert re.search(r"notes +\+420777123456 .* 40 +no e-mail", smsrack("retry", "shop", "--list").stdout)
+    assert "1 wait again" in smsrack("retry", "shop").stdout
+    assert "nothing was given up" in smsrack("retry", "shop", "--list").stdout
+    assert json.loads(smsrack("retry", "shop", "--json").stdout) == {"retried": 0}
+    assert "there is no Odoo 'nowhere'" in str(smsrack("retry", "nowhere").exception)
+
+
+def test_send_wants_a_daemon_and_its_options_want_send(smsrack):
+    assert "--to and --admin are of --send" in smsrack("check", "shop", "--to", "1").stderr
+    result = smsrack("check", "shop", "--send")
+    assert result.exit_code == 1
+    assert "FAIL  send: no daemon runs on this data directory" in result.stdout

@@ -66,7 +66,7 @@ def test_what_is_committed_late_is_not_missed(scene, contacts):
     scene.wait(minutes=6)
     contacts.run()
     late = scene.odoo.partners.add(name="Anna", mobile=ANNA)
-    late["write_date"] = f"{scene.odoo_now()[:-2]}00"  # when its transaction began
+    late["write_date"] = scene.odoo_now()[:-2] + "00"  # when its transaction began
     scene.wait(minutes=6)
     contacts.run()
     assert len(copied(scene)) == 2

@@ -24,6 +24,7 @@ from host_controller.store.store import Store
 from odoo_sync.errors import OdooUnavailableError
 from odoo_sync.fake.sending import request_of, send_queue
 from odoo_sync.intake import Intake
+from odoo_sync.mailings import batch_of
 from odoo_sync.push import PATHS, make_push
 from odoo_sync.push_results import PushResults
 from tests.serving import run_until_closed
@@ -320,17 +321,21 @@ def test_what_is_not_a_call(pushing, body):
 
 
 @pytest.mark.parametrize(
-    ("body", "message_class"),
+    ("body", "message_class", "mailing"),
     [
-        ("Sale\nSTOP SMS: https://odoo.example.com/sms/2/SN2", "marketing"),
-        ("Your parcel is here: https://odoo.example.com/r/ifJ/s/6", "transactional"),
+        ("Sale\nSTOP SMS: https://odoo.example.com/sms/2/SN2", "marketing", 2),
+        ("Your parcel is here: https://odoo.example.com/r/ifJ/s/6", "transactional", None),
     ],
 )
-def test_what_one_may_unsubscribe_from_is_marketing(pushing, store, body, message_class):
-    pushing.odoo.add_mailing([(ANNA, body)])
+def test_what_one_may_unsubscribe_from_is_marketing_and_a_batch(pushing, store, body, message_class, mailing):
+    pushing.odoo.add_mailing([(ANNA, body), (EVA, body)])
     pushing.send()
     with store.reading() as session:
-        assert session.scalar(select(MessageRecord.message_class)) == message_class
+        messages = session.scalars(select(MessageRecord)).all()
+        assert {message.message_class for message in messages} == {message_class}
+        names = {message.batch.name if message.batch else None for message in messages}
+        assert names == {None if mailing is None else batch_of("odoo", mailing)}
+        assert set(session.scalars(select(OdooSmsRecord.mailing_id))) == {mailing}
 
 
 def test_brand_and_class_are_the_settings(start, store):

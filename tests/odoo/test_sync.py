@@ -17,6 +17,7 @@ from host_controller.store.models import BatchRecord, MessageRecord, OdooSmsReco
 from odoo_sync.client import OdooClient
 from odoo_sync.errors import OdooRejectedError, OdooUnavailableError
 from odoo_sync.mapping import report_of, report_of_refusal
+from odoo_sync.pull import Pull
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 ANNA, PETR, EVA = "+420777123456", "+420603111222", "+420724200302"
@@ -35,8 +36,8 @@ def finish(store, body, *path, failure=None):
 
 
 # Version, login and its context; may we see crons? for the lease: may we, who has it, take it; mailings there? what
-# waits; then for the claim: states, write, states again, the webhook.
-CALLS_OF_A_FIRST_ROUND = 13
+# waits; then for the claim: write, states, the webhook.
+CALLS_OF_A_FIRST_ROUND = 12
 
 
 def bodies(store):
@@ -210,6 +211,29 @@ def test_killed_after_the_claim_and_before_the_queue(served, make_sync, store, m
     assert bodies(store) == ["one"]
 
 
+@pytest.mark.parametrize("step", ["_hold", "_queue"])
+def test_killed_between_two_writes_of_what_one_call_gave(served, make_sync, store, monkeypatch, step):
+    served.odoo.add_mailing([(ANNA, "one"), (EVA, "two"), (ANNA, "three")])
+    sync = make_sync()
+    monkeypatch.setattr("odoo_sync.pull._WRITE", 1)
+    work = getattr(Pull, step)
+    written = []
+
+    def die_after_the_first(self, session, rows):
+        written.append(rows)
+        if len(written) > 1:
+            raise KeyboardInterrupt
+        return work(self, session, rows)
+
+    monkeypatch.setattr(Pull, step, die_after_the_first)
+    with pytest.raises(KeyboardInterrupt):
+        sync.run()
+    monkeypatch.undo()
+    make_sync().run()
+    assert sorted(bodies(store)) == ["one", "three", "two"]
+    assert [state for state, *_ in served.states().values()] == ["process"] * 3
+
+
 @pytest.mark.parametrize(("method", "state"), [("states", "pending"), ("write_state", "process")])
 def test_what_odoo_sent_itself_meanwhile_is_dropped(served, make_sync, store, monkeypatch, method, state):
     (row,) = served.odoo.add_mailing([(ANNA, "one")])
@@ -251,12 +275,12 @@ def test_a_mailing_is_marketing_and_a_batch_and_the_rest_is_what_the_settings_sa
 
 
 def test_nothing_is_taken_while_the_sender_of_odoo_is_seen_to_be_on(served, sync, store):
-    served.odoo.is_admin = served.odoo.cron_is_on = True
+    served.odoo.crons.are_seen = served.odoo.crons.sender["active"] = True
     served.odoo.add_mailing([(ANNA, "one")])
     with pytest.raises(OdooRejectedError, match="both would send"):
         sync.run()
     assert bodies(store) == []
-    served.odoo.cron_is_on = False
+    served.odoo.crons.sender["active"] = False
     sync.run()
     assert bodies(store) == ["one"]
 
