@@ -59,8 +59,7 @@ class Peer:
 
     def pair(self, smsrack, *options):
         """Make a phone of the module, and let a rack stand for it; give its id."""
-        phone_id, key = self.add_phone()
-        code = json.dumps({"url": self.url, "api_key": key, "type": "sms_gateway"})
+        phone_id, code = self.code()
         command = [sys.executable, "-m", "host_controller", "odoo", "pair", "shop", "--config", str(smsrack.config)]
         result = subprocess.run(
             [*command, *options], input=code, capture_output=True, text=True, check=False, timeout=60
@@ -68,6 +67,11 @@ class Peer:
         assert result.returncode == 0, result.stderr
         assert "paired with" in result.stdout
         return phone_id
+
+    def code(self):
+        """Make a phone of the module; give its id and its pairing code."""
+        phone_id, key = self.add_phone()
+        return phone_id, json.dumps({"url": self.url, "api_key": key, "type": "sms_gateway"})
 
     @property
     def endpoint(self):
