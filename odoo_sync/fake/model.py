@@ -62,7 +62,7 @@ class FakeOdoo:
         self.users = FakeUsers(self.uid)
         own = [self.blacklist, self.messages, self.partners, FakeTraces(self.traces), self.users]
         contacts, sources = Table("mailing.contact", ["name", "mobile"]), Table("utm.source", ["name"])
-        self.made_mailings = FakeMailings(self.mailings, contacts, sources, self.queue_mailing, self._forget_mailings)
+        self.made_mailings = FakeMailings(self.mailings, contacts, sources, self._queue_mailing, self._forget_mailings)
         models, shown = schema(self.made_mailings, self.install, self._remove)
         for table in [*own, contacts, sources, *shown, *administration(models)]:
             self.install(table)

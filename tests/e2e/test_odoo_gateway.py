@@ -52,6 +52,7 @@ def test_killed_between_the_steps(start, peer, eventually):
     rack, smsrack = start(peer)
     serial, mark = rack.phones[2], secrets.token_hex(3)
     smsrack.start()
+    smsrack.wait_up()
     eventually(lambda: {phone["status"] for phone in smsrack.cli_json("phones")["phones"]} == {"ready"}, 60)
     smsrack.kill()
     first = send(peer, smsrack, f"Kill {mark}", range(OTHERS, COUNT))

@@ -19,7 +19,6 @@ from odoo_sync.fake.sending import send_queue
 from tests.e2e.odoo_peers import FakePeer
 
 LEGS = ["made in Odoo", "with smsrack", "handed to a phone", "sent", "received", "shown in Odoo", "cleared away"]
-USER, PASSWORD = "gw_min", "s3cret-canary"
 TOKEN = "0123456789abcdef0123456789canary"
 MADE = ("mailing.mailing", "mailing.contact", "utm.source")
 
