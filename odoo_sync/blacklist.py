@@ -25,6 +25,7 @@ from odoo_sync.changes import ALSO_ARCHIVED, Changes, Row, parse_time
 from odoo_sync.client import OdooClient
 from odoo_sync.errors import OdooRecordError, OdooRejectedError
 from odoo_sync.outbox import BATCH, Kind, Outbox
+from odoo_sync.refusals import has_refused_since
 
 _MODEL = "phone.blacklist"
 _FIELDS = ["number", "active", "write_uid", "write_date"]
@@ -113,7 +114,9 @@ class Blacklist:
             author = row["write_uid"][0] if row["write_uid"] else None
             was_active, was_theirs = (record.is_active, record.is_theirs) if record else (False, False)
             # What our user once set, and nobody refuses here: of a database of ours that was lost. It stays refused.
-            is_forgotten = not was_active and not in_force(session, number)
+            # But where we are about to tell of the number, it was lifted after a call whose answer was lost.
+            is_told = self._outbox.is_open(session, Kind.BLACKLIST, number)
+            is_forgotten = not was_active and not is_told and not in_force(session, number)
             if record is None:
                 record = OdooBlacklistRecord(database=self._outbox.database, msisdn=number)
                 session.add(record)
@@ -151,7 +154,9 @@ class Blacklist:
         found = [
             record
             for record in in_force(session, number, brand=self._brand)
-            if record.source != OptOutSource.ODOO and record.created_at <= before
+            if record.source != OptOutSource.ODOO
+            and record.created_at <= before
+            and not (record.source == OptOutSource.INBOUND and has_refused_since(session, number, before))
         ]
         lift(found, now=self._clock(), actor=self._actor, reason="an operator of Odoo took it off the blacklist")
 

@@ -17,9 +17,9 @@ from sqlalchemy.orm import Session
 
 from host_controller.store.models import InboundRecord, ModuleInboundRecord, ModulePhoneRecord, SimRecord
 from host_controller.store.store import Store
-from host_controller.text.stop_words import StopVerdict
 from odoo_sync.disguise import JOINER, as_copy, disarm, has_stop, plain
 from odoo_sync.errors import ModuleStumbledError
+from odoo_sync.refusals import DECIDED_STOP, IS_STOP
 from odoo_sync.stand_in import StandIn
 
 _log = logging.getLogger(__name__)
@@ -28,8 +28,6 @@ _BATCH = 200
 _FIRST_PAUSE = timedelta(minutes=1)
 _MOST_TRIES = 10
 _UNNAMED = "unknown"
-_DECIDED_STOP = and_(InboundRecord.stop == StopVerdict.SUSPECTED, InboundRecord.decision == "stop")
-_IS_STOP = and_(InboundRecord.msisdn.is_not(None), or_(InboundRecord.stop == StopVerdict.CERTAIN, _DECIDED_STOP))
 
 
 @dataclass(frozen=True)
@@ -63,7 +61,7 @@ class GatewayInbound:
             told += self._tell(phone, due)
             if time.monotonic() > until_s:
                 break
-        unlisted = and_(ModuleInboundRecord.told == RECORDED, ModuleInboundRecord.blacklisted.is_(False), _IS_STOP)
+        unlisted = and_(ModuleInboundRecord.told == RECORDED, ModuleInboundRecord.blacklisted.is_(False), IS_STOP)
         for due in self._read_due(phone, unlisted):
             self._blacklist(phone, due)
             if time.monotonic() > until_s:
@@ -83,7 +81,7 @@ class GatewayInbound:
         query = (
             select(InboundRecord)
             .where(InboundRecord.may_forward, heard, InboundRecord.id >= record.first_inbound_id, ~is_known)
-            .where(or_(InboundRecord.id > (newest or 0), _DECIDED_STOP))
+            .where(or_(InboundRecord.id > (newest or 0), DECIDED_STOP))
             .order_by(InboundRecord.id)
             .limit(_BATCH)
         )
@@ -98,7 +96,7 @@ class GatewayInbound:
 
     def _read_due(self, phone: StandIn, condition: ColumnElement[bool]) -> Sequence[_Due]:
         query = (
-            select(ModuleInboundRecord, InboundRecord, SimRecord.msisdn, _IS_STOP)
+            select(ModuleInboundRecord, InboundRecord, SimRecord.msisdn, IS_STOP)
             .join(InboundRecord, ModuleInboundRecord.inbound_id == InboundRecord.id)
             .outerjoin(SimRecord, InboundRecord.sim_id == SimRecord.id)
             .where(ModuleInboundRecord.module_phone_id == phone.record_id, condition)

@@ -162,6 +162,11 @@ class Outbox:
             for record, inbound_id in rows
         )
 
+    def is_open(self, session: Session, kind: Kind, record: str) -> bool:
+        """Tell whether something of a record is still to be told."""
+        query = select(OdooOutboxRecord.id).where(self._is_open(kind), OdooOutboxRecord.record == record)
+        return session.scalar(query.limit(1)) is not None
+
     def _is_open(self, kind: Kind) -> ColumnElement[bool]:
         return (
             (OdooOutboxRecord.database == self.database)

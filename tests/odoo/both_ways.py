@@ -96,7 +96,7 @@ class Scene:
 
         return self.store.write(work)
 
-    def receive(self, sender, text, *, may_forward=True, at=None):
+    def receive(self, sender, text, *, may_forward=True, at=None, stop="none"):
         """Store a message that came in; give its id."""
         phone_id = self.phone()
 
@@ -113,7 +113,7 @@ class Scene:
                 text=text,
                 received_at=at or self.now,
                 stored_at=self.now,
-                stop="none",
+                stop=stop,
                 may_forward=may_forward,
             )
             session.add(record)

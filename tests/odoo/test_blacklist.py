@@ -7,6 +7,7 @@ import pytest
 from host_controller.consent.opt_outs import OptOutSource, in_force, lift
 from host_controller.store.store import Store
 from odoo_sync.errors import OdooRejectedError, OdooUnavailableError
+from odoo_sync.fake.errors import OdooError
 from tests.odoo.both_ways import ANNA, EVA, PETR, Scene
 
 ROBOT, PUBLIC = [1, "OdooBot"], [4, "Public user"]
@@ -65,6 +66,20 @@ def test_who_may_take_off_what_was_refused_here(scene, author, minutes, holds):
     assert (scene.odoo.blacklist.active() == {ANNA}) is holds
 
 
+def test_a_stop_that_came_after_an_operator_took_the_number_off_holds(scene):
+    """Odoo was away meanwhile: when we read what the operator did, the person has refused once more."""
+    scene.refuse(ANNA)
+    scene.run()
+    scene.wait(minutes=5)
+    scene.odoo.blacklist.change(scene.odoo.blacklist.of(ANNA), [2, "Administrator"], active=False)
+    scene.wait(hours=1)
+    scene.receive(ANNA, "STOP", stop="certain")
+    scene.refuse(ANNA)
+    scene.run()
+    assert scene.sources(ANNA) == ["inbound"]
+    assert scene.odoo.blacklist.active() == {ANNA}
+
+
 def test_what_was_taken_off_before_we_knew_the_number_is_no_answer_to_a_refusal(scene):
     row = scene.odoo.blacklist.add(number=ANNA)
     scene.odoo.blacklist.change(row, active=False)
@@ -106,8 +121,6 @@ def test_one_number_that_odoo_does_not_take_keeps_no_other_out(scene, monkeypatc
 
     def create(values, **options):
         if any(row["number"] == numbers[7] for row in values):
-            from odoo_sync.fake.errors import OdooError
-
             raise OdooError("odoo.exceptions.UserError", "Impossible number")
         return real(values, **options)
 
@@ -153,6 +166,27 @@ def test_a_call_that_fails_is_made_again(scene, fault, call):
     assert scene.odoo.blacklist.active() == {ANNA, EVA}
     assert scene.sources(EVA) == ["odoo"]
     assert scene.sources(ANNA) == ["inbound"]
+
+
+def test_a_start_after_a_lost_answer_is_a_start(scene):
+    """What we have set ourselves is nobody else's refusal, also where we never heard that it was set."""
+    real = scene.odoo.blacklist.create
+
+    def create(values, **options):
+        real(values, **options)
+        raise OdooError("psycopg2.errors.SerializationFailure", "could not serialize access")
+
+    scene.refuse(ANNA)
+    scene.odoo.blacklist.create = create
+    with pytest.raises(OdooUnavailableError):
+        scene.run()
+    del scene.odoo.blacklist.create
+    assert scene.odoo.blacklist.active() == {ANNA}
+    with_start(scene, ANNA)
+    scene.restart()
+    scene.run()
+    assert scene.sources(ANNA) == []
+    assert scene.odoo.blacklist.active() == set()
 
 
 def test_many_go_in_few_calls(scene):
