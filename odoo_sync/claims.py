@@ -19,7 +19,7 @@ from host_controller.store.models import OdooSmsRecord
 from host_controller.store.store import Store
 from odoo_sync.client import OdooClient, SmsState
 from odoo_sync.lease import Lease
-from odoo_sync.mapping import CLAIM_STATE, CLAIM_WORD
+from odoo_sync.mapping import CLAIM_STATE, CLAIM_WORD, is_uuid
 
 _log = logging.getLogger(__name__)
 # A claim is four calls, that which finds the rows among them: with so many rows at once, one call for 500 and more.
@@ -75,7 +75,7 @@ class Claims:
                 self._note(lost, {"refusal": verdict, "reported": verdict})
                 _log.warning("Odoo %s: %s SMS are not sent: %s", self._client.name, len(lost), _WORDS[verdict])
         if ours:
-            self._client.report([(CLAIM_WORD, [row.uuid for row in ours])])
+            self._client.report([(CLAIM_WORD, [row.uuid for row in ours if is_uuid(row.uuid)])])
         return [row.id for row in ours]
 
     def _waiting(self, held: Sequence[_Held], seen: Collection[int]) -> list[_Held]:

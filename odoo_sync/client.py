@@ -25,6 +25,7 @@ from odoo_sync.errors import (
     OdooSyncError,
     OdooUnavailableError,
 )
+from odoo_sync.mapping import is_uuid
 from odoo_sync.versions import Capabilities, capabilities_of
 
 T = TypeVar("T")
@@ -285,4 +286,6 @@ def _translated(error: OdooRpcError) -> OdooSyncError:
 def _sms(row: dict[str, Any]) -> OdooSms:
     mailing = row.get("mailing_id")
     number, body = row["number"] or "", row["body"] or ""
-    return OdooSms(row["id"], row["uuid"], number, body, row["state"], mailing[0] if mailing else None)
+    # By any other uuid nothing can be reported, and it may be longer than ours; such a row goes by its id.
+    uuid = row["uuid"] if is_uuid(row["uuid"] or "") else f"id-{row['id']}"
+    return OdooSms(row["id"], uuid, number, body, row["state"], mailing[0] if mailing else None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import closing
 from datetime import UTC, datetime
 
 import pytest
@@ -14,6 +15,7 @@ from host_controller.messaging.transitions import change_state
 from host_controller.rules.states import FailureCode, MessageState
 from host_controller.settings import OdooSettings
 from host_controller.store.models import BatchRecord, MessageRecord, OdooSmsRecord
+from host_controller.store.store import Store
 from odoo_sync.client import OdooClient
 from odoo_sync.errors import OdooRejectedError, OdooUnavailableError
 from odoo_sync.mapping import report_of, report_of_refusal
@@ -290,6 +292,25 @@ def test_an_odoo_without_the_module_for_mailings(served, sync, store):
     served.odoo.add_mailing([(ANNA, "one")])
     sync.run()
     assert bodies(store) == ["one"]
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+@pytest.mark.parametrize("uuid", ["3da726a6-e674-11f1-97d6-02fc00000001", "XYZ", ""])
+def test_a_malformed_uuid_keeps_nothing_else_back(served, make_sync, fresh_database, kind, uuid):
+    """Of a module that makes SMS with uuids of its own: nothing can be reported by these, and all else goes on."""
+    strange, _ = served.odoo.add_mailing([(ANNA, "one"), (EVA, "two")])
+    served.odoo.traces[uuid] = served.odoo.traces.pop(strange.uuid)
+    strange.uuid = uuid
+    with closing(Store(fresh_database(kind))) as opened:
+        sync = make_sync(opened)
+        sync.run()
+        assert bodies(opened) == ["one", "two"]
+        finish(opened, "one", S.SUBMITTING, S.SENT)
+        finish(opened, "two", S.SUBMITTING, S.SENT)
+        sync.run()
+        sync.run()
+        assert bodies(opened) == ["one", "two"]
+    assert served.states() == {"one": ("pending", "outgoing", False), "two": ("pending", "pending", False)}
 
 
 def test_what_stays_outgoing_there_keeps_nothing_else_back(served, sync, store, monkeypatch):
