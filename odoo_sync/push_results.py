@@ -67,7 +67,7 @@ class PushResults:
                 # What Odoo has certainly not heard goes first: it may be all that goes without a login.
                 for group in ([i for i in due if not i.is_in_doubt], [i for i in due if i.is_in_doubt]):
                     for start in range(0, len(group), self._batch):
-                        self._report(group[start : start + self._batch], is_last=start + self._batch >= len(group))
+                        self._report(group[start : start + self._batch])
                 reported += len(due)
         return reported
 
@@ -99,7 +99,7 @@ class PushResults:
                     due.append(_Due(row.id, row.sms_id, row.uuid, report, row.answered_at, repeat_at, is_in_doubt))
         return due
 
-    def _report(self, due: Sequence[_Due], *, is_last: bool) -> None:
+    def _report(self, due: Sequence[_Due]) -> None:
         is_late = timedelta(seconds=self._timings.odoo_commit_limit_s)
         now = self._clock()
         # A repetition is for what Odoo may have missed just now; much later it could undo what happened since.
@@ -110,9 +110,8 @@ class PushResults:
         rejected: set[str] = set()
         if to_post:
             self._store.write(lambda session: _begin(session, [item.record_id for item in to_post], now))
-            is_closing = is_last and not any(item.repeat_at for item in to_post)
             told = [Told(item.uuid, item.report) for item in to_post]
-            rejected = self._status.post(told, is_last=is_closing)
+            rejected = self._status.post(told, closes=not any(item.repeat_at for item in to_post))
         self._write_states(due)
         self._store.write(lambda session: self._note(session, due, malformed | rejected))
 

@@ -1,8 +1,8 @@
 """Posting words to Odoo's `/sms/status`, in the order in which they do no harm.
 
-Failures go first and successes last, since only a success makes Odoo look whether a mailing is done. Where there is
-no success, a call that needs a login does that for one SMS of each mailing, between the others and it: Odoo looks only
-where a trace changes, and calls a mailing done only where no trace is under way.
+Failures go first and successes last, since only a success makes Odoo look whether its mailing is done. For a mailing
+without any success among them, a call that needs a login does that for one of its SMS, between the others and it: Odoo
+looks only where a trace changes, and calls a mailing done only where no trace is under way.
 """
 
 from __future__ import annotations
@@ -36,14 +36,12 @@ class StatusPost:
         self._client = client
         self._can_close = client.has_login
 
-    def post(self, told: Sequence[Told], *, is_last: bool) -> set[str]:
+    def post(self, told: Sequence[Told], *, closes: bool) -> set[str]:
         """Post reports, at most 1,000; give the uuids that Odoo does not take.
 
-        `is_last` says that no success will be posted after these. Raises OdooSyncError.
+        `closes`: mailings of which only failures are told may be done with them. Raises OdooSyncError.
         """
-        if not is_last or any(item.report.is_success for item in told):
-            return self._post(told)
-        closing = self._closing(told)
+        closing = self._closing(told) if closes and any(not item.report.is_success for item in told) else {}
         rest = [item for item in told if item.uuid not in closing]
         rejected = self._post(rest) if rest else set()
         if closing:
@@ -52,7 +50,7 @@ class StatusPost:
         return rejected | (self._post(last) if last else set())
 
     def _closing(self, told: Sequence[Told]) -> dict[str, int]:
-        """Give one SMS of each mailing, uuid and id, by which Odoo can be made to look whether it is done."""
+        """Give one SMS, uuid and id, of each mailing without a success: it makes Odoo look whether that is done."""
         if not self._can_close:
             return {}
         try:
@@ -60,8 +58,10 @@ class StatusPost:
         except OdooRejectedError as error:
             self._give_up_closing(error)
             return {}
+        succeeded = {item.uuid for item in told if item.report.is_success}
+        looked_at = {sms.mailing_id for uuid, sms in traced.items() if uuid in succeeded}
         by_mailing = {sms.mailing_id: (uuid, sms.id) for uuid, sms in traced.items() if sms.mailing_id is not None}
-        return dict(by_mailing.values())
+        return dict(found for mailing_id, found in by_mailing.items() if mailing_id not in looked_at)
 
     def _close(self, ids: Sequence[int]) -> None:
         try:

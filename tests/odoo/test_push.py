@@ -374,6 +374,23 @@ def test_all_failed_and_the_mailing_is_done_where_we_may_log_in(start):
     assert sorted(pushing.words()) == ["not_delivered"] * 3
 
 
+def test_a_mailing_whose_last_sms_fails_is_done_whatever_else_is_told_with_it(start, monkeypatch):
+    """A success makes Odoo look at its own mailing only."""
+    monkeypatch.setattr("odoo_sync.push_results._BATCH", 2)
+    pushing = start(has_login=True)
+    pushing.odoo.add_mailing([(ANNA, "one")])
+    pushing.odoo.add_mailing([(EVA, "two"), (PETR, "three"), (ANNA, "four")], mailing_id=15)
+    pushing.odoo.add_mailing([(EVA, "five")], mailing_id=16)
+    pushing.send()
+    for body in ("one", "two", "five"):
+        pushing.finish(body, S.SUBMITTING, S.FAILED)
+    for body in ("three", "four"):
+        pushing.finish(body, S.SUBMITTING, S.SENT)
+    pushing.later(6)
+    assert pushing.odoo.mailings == {14: "done", 15: "done", 16: "done"}
+    assert sorted(pushing.words()) == ["not_delivered"] * 3 + ["sent"] * 2
+
+
 def test_all_failed_without_a_login_waits_for_odoos_daily_run(pushing):
     pushing.odoo.add_mailing([(ANNA, "one")])
     pushing.send()
