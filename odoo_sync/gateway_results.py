@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import and_, or_, select, update
+from sqlalchemy import ColumnElement, and_, or_, select, update
 from sqlalchemy.orm import Session
 
 from host_controller.messaging.transitions import end_queued
@@ -21,9 +21,9 @@ from host_controller.rules.states import FailureCode, MessageState
 from host_controller.store.bulk import rows_in
 from host_controller.store.models import MessageRecord, OdooSmsRecord
 from host_controller.store.store import Store
+from odoo_sync.claims import TAKEN
 from odoo_sync.errors import ModuleStumbledError
 from odoo_sync.gateway_client import Confirmed
-from odoo_sync.gateway_take import TAKEN
 from odoo_sync.stand_in import SMS_ID, StandIn
 
 _log = logging.getLogger(__name__)
@@ -126,6 +126,11 @@ class GatewayResults:
         )
         # A late proof: the error that the module heard of before is healed by the success.
         healed = and_(OdooSmsRecord.reported == ERROR, MessageRecord.state == MessageState.SENT)
+        # Two queries: in one, no index would serve, and all that a phone ever had would be gone through.
+        due = [item for condition in (never, healed) for item in self._find(phone, condition, after_id)]
+        return sorted(due, key=lambda item: item.record_id)[:_BATCH]
+
+    def _find(self, phone: StandIn, condition: ColumnElement[bool], after_id: int) -> list[_Due]:
         query = (
             select(
                 OdooSmsRecord.id,
@@ -135,7 +140,7 @@ class GatewayResults:
                 MessageRecord.failure_code,
             )
             .outerjoin(MessageRecord, OdooSmsRecord.message_id == MessageRecord.id)
-            .where(OdooSmsRecord.module_phone_id == phone.record_id, or_(never, healed), OdooSmsRecord.id > after_id)
+            .where(OdooSmsRecord.module_phone_id == phone.record_id, condition, OdooSmsRecord.id > after_id)
             .order_by(OdooSmsRecord.id)
             .limit(_BATCH)
         )

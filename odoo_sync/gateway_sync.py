@@ -6,6 +6,7 @@ that does not answer ends the round. The pairing file is read in each round: a p
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -82,6 +83,7 @@ class GatewaySync:
         pairings = self._pairings()
         routes = [route for _, route in pairings]
         for index, (pairing, route) in enumerate(pairings):
+            self._keep_online(pairings)
             try:
                 moved += self._serve(pairing, route, heard_by(routes, index))
                 served += 1
@@ -133,6 +135,13 @@ class GatewaySync:
             words = "Odoo %s: %s messages taken over, %s results and %s received messages told"
             _log.info(words, self._name, queued, reported, told)
         return queued + reported + told
+
+    def _keep_online(self, pairings: Sequence[tuple[Pairing, Route]]) -> None:
+        """Send the heartbeats that are due, so that while one phone is served no other passes for offline."""
+        for pairing, route in pairings:
+            if (known := self._known.get(pairing.key)) is not None:
+                with contextlib.suppress(OdooRejectedError, ModuleStumbledError):  # its own turn tells of that
+                    self._beat(known, StandIn(known.record_id, self._name, known.client, route))
 
     def _meet(self, pairing: Pairing) -> _Known:
         client = GatewayClient(self._odoo, pairing.key, self._name)

@@ -24,6 +24,7 @@ from host_controller.settings import MessageSettings, OdooSettings
 from host_controller.store.bulk import rows_in
 from host_controller.store.models import MessageRecord, OdooSmsRecord
 from host_controller.store.store import Store
+from odoo_sync.claims import TAKEN
 from odoo_sync.errors import ModuleStumbledError
 from odoo_sync.gateway_client import MOST_PENDING, ModuleSms
 from odoo_sync.stand_in import SMS_ID, StandIn
@@ -31,7 +32,6 @@ from odoo_sync.stand_in import SMS_ID, StandIn
 _log = logging.getLogger(__name__)
 # What is with us goes even where its campaign is paused in Odoo: no more than this is with us at once.
 MOST_HELD = 1000
-TAKEN = "taken_by_odoo"
 _MOVING = (MessageState.QUEUED, MessageState.SUBMITTING)
 _MAY_HAVE_LEFT = (MessageState.SENT, MessageState.UNKNOWN)
 
@@ -102,15 +102,15 @@ class GatewayTake:
                 continue
             # It may have been given to another phone of the module meanwhile.
             record.module_phone_id, record.sms_id = phone.record_id, row.id
+            # Whatever the module has heard of it, it waits for the end once more.
+            has_heard, record.reported = record.reported is not None, None
             if state in _MOVING:
                 again.append(row.id)
-                continue
-            if record.reported is not None and state not in _MAY_HAVE_LEFT:
+            elif has_heard and state not in _MAY_HAVE_LEFT:
                 record.retries += 1
                 record.message_id = None
                 record.number, record.body = row.number, row.body
                 record.refusal = self._refusal(session, row)
-            record.reported = None
         return again
 
     def _record(self, session: Session, phone: StandIn, row: ModuleSms) -> OdooSmsRecord:
@@ -138,6 +138,7 @@ class GatewayTake:
             select(OdooSmsRecord.id, SMS_ID)
             .where(
                 OdooSmsRecord.module_phone_id == phone.record_id,
+                OdooSmsRecord.reported.is_(None),
                 OdooSmsRecord.message_id.is_(None),
                 OdooSmsRecord.refusal.is_(None),
             )

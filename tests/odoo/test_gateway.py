@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import itertools
 import logging
+from datetime import timedelta
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import event, select, update
 
 from device_drivers.base import PhoneHealth, SimHealth
 from host_controller.consent.opt_outs import Origin, add_opt_out
@@ -118,6 +119,22 @@ def test_queued_again_in_odoo(bench):
     with bench.store.reading() as session:
         refs = session.scalars(select(MessageRecord.ref).order_by(MessageRecord.id)).all()
     assert refs[3] == f"{refs[0]}/1"
+
+
+def test_queued_again_on_both_sides(bench):
+    """What a person here lets go once more, and one in Odoo too, has its end told once more."""
+    bench.online()
+    (row,) = bench.queue((ANNA, "one"))
+    bench.sync.run()
+    bench.finish("one", S.SUBMITTING, S.UNKNOWN)
+    bench.sync.run()
+    bench.finish("one", S.QUEUED)
+    bench.module.queue[row.id].gateway_state, row.state = "pending", "pending"
+    bench.sync.run()
+    assert bench.messages() == [("one", S.QUEUED)]
+    bench.finish("one", S.SUBMITTING, S.FAILED, failure=FailureCode.PHONE_REJECTED)
+    bench.sync.run()
+    assert bench.ends()["one"] == ("error", "error", ["sending", "error", "sending", "error"])
 
 
 @pytest.mark.parametrize("bench", ["sqlite"], indirect=True)
@@ -292,6 +309,46 @@ def test_a_round_makes_way(bench, monkeypatch):
         bench.finish(f"text {n}", S.SUBMITTING, S.SENT)
     bench.sync.run()
     assert {end[0] for end in bench.ends().values()} == {"sent"}
+
+
+@pytest.mark.parametrize("bench", ["sqlite"], indirect=True)
+def test_phones_stay_online_while_others_are_served(bench):
+    """However many there are: the module takes a phone for offline after five minutes."""
+    phones = [bench.phone, *(bench.module.add_phone(f"Phone {n}", f"+42070000010{n}") for n in range(5))]
+    bench.pair(*phones)
+    bench.sync.run()
+    usual, silences = bench.module._pending, []
+
+    def slowly(phone, said):
+        bench.later(seconds=100)
+        silences.extend(bench.now - each.last_heartbeat for each in phones)
+        return usual(phone, said)
+
+    bench.module._pending = slowly
+    bench.sync.run()
+    bench.sync.run()
+    assert len(silences) == 12 * 6
+    assert max(silences) < timedelta(minutes=5)
+
+
+@pytest.mark.parametrize("bench", ["sqlite"], indirect=True)
+def test_what_is_due_is_found_by_an_index(bench):
+    """However much a phone has sent since it was paired."""
+    bench.online()
+    plans = {}
+
+    def look(connection, _cursor, statement, parameters, _context, _is_many):
+        if "FROM odoo_sms" in statement:
+            rows = connection.connection.cursor().execute(f"EXPLAIN QUERY PLAN {statement}", parameters).fetchall()
+            plans[statement] = "\n".join(row[3] for row in rows)
+
+    event.listen(bench.store._engine, "before_cursor_execute", look)
+    bench.later(seconds=61)
+    bench.sync.run()
+    event.remove(bench.store._engine, "before_cursor_execute", look)
+    assert len(plans) >= 4
+    for statement, plan in plans.items():
+        assert "reported=?" in plan or "message_id=?" in plan, f"{statement}\n{plan}"
 
 
 def test_heartbeats_say_what_the_phones_are_like(bench):
