@@ -10,6 +10,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from odoo_sync.changes import odoo_time
 from odoo_sync.client import OdooClient
 
 _NO_PROVIDER = ["sms_server", "sms_acc", "sms_credit"]
@@ -40,5 +41,5 @@ def _domain(since: datetime) -> list[Any]:
         ["state", "=", "error"],
         ["failure_type", "in", _NO_PROVIDER],
         ["to_delete", "=", False],
-        ["create_date", ">=", since.strftime("%Y-%m-%d %H:%M:%S")],
+        ["create_date", ">=", odoo_time(since)],
     ]

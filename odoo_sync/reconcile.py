@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from host_controller.rules.states import MessageState
 from host_controller.store.models import MessageRecord, OdooSmsRecord
 from host_controller.store.store import Store
+from odoo_sync.changes import odoo_time
 from odoo_sync.claims import DOUBTED, TAKEN
 from odoo_sync.client import OdooClient
 from odoo_sync.mapping import CLAIM_STATE, UNHEARD, Report, report_of, report_of_refusal
@@ -199,7 +200,7 @@ class Reconcile:
 
     def _forgotten(self) -> Iterator[Disagreement]:
         """Give what is claimed in Odoo, and unknown here."""
-        before, last_id = (self._clock() - _FORGOTTEN).strftime("%Y-%m-%d %H:%M:%S"), 0
+        before, last_id = odoo_time(self._clock() - _FORGOTTEN), 0
         while True:
             domain = [["state", "=", CLAIM_STATE], ["write_date", "<", before], ["id", ">", last_id]]
             options = {"limit": _BATCH, "order": "id asc"}

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from host_controller.errors import ConfigError
 from host_controller.settings import OdooMode, Settings
+from odoo_sync.changes import odoo_time
 from odoo_sync.errors import OdooRejectedError
 from odoo_sync.pairings import read_pairings
 from odoo_sync.setup.changes import PARAMETERS, Change
@@ -135,7 +136,7 @@ def _plan_push(draft: _Draft) -> None:
     cron_id = _cron(draft)
     if cron_id is not None:
         values = {"active": True, "interval_number": 1, "interval_type": "minutes"}
-        now = {"nextcall": datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S")}
+        now = {"nextcall": odoo_time(datetime.now(UTC))}
         words = "Odoo's SMS cron, which hands mailings over, runs every minute"
         draft.want(Change("cron", "ir.cron", cron_id, values, words, now))
     words = f"the system parameter {_ENDPOINT} is {url}: Odoo sends its SMS to smsrack"
