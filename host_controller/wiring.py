@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
 import waitress
-from flask import Blueprint, Flask
+from flask import Flask
 
 from device_drivers.adb.address import ClientLibrary, ServerAddress
 from device_drivers.adb.link import AdbLink
@@ -36,35 +36,16 @@ from host_controller.messaging.remote_phones import RemotePhones
 from host_controller.messaging.session import LaneServices
 from host_controller.messaging.sweep import sweep_overdue
 from host_controller.messaging.unroutable import Unroutable
+from host_controller.odoo_jobs import make_odoo_push, make_reconcile, odoo_jobs
 from host_controller.rules.timings import Timings
 from host_controller.scheduler import Clock
-from host_controller.settings import AdbSettings, OdooMode, Settings
+from host_controller.settings import AdbSettings, Settings
 from host_controller.store.data_dir import DataDirectory
 from host_controller.store.store import Store
 from odoo_sync.api import make_odoo_api
-from odoo_sync.blacklist import Blacklist
-from odoo_sync.chatter import Chatter
-from odoo_sync.client import OdooClient
-from odoo_sync.facts import Contacts, ShopOrders, TillOrders
-from odoo_sync.forwarding import Forwarding
-from odoo_sync.gateway_sync import HEARTBEAT_S, GatewaySync
-from odoo_sync.intake import Intake
-from odoo_sync.outbox import Outbox
-from odoo_sync.partners import Partners
-from odoo_sync.pause import Pause
-from odoo_sync.pauses import Pauses
-from odoo_sync.phones_shown import PhonesShown
-from odoo_sync.pull import Pull
-from odoo_sync.push import make_push
-from odoo_sync.push_results import PushResults
-from odoo_sync.received import Received
-from odoo_sync.reconcile import Reconcile
-from odoo_sync.reply_marks import ReplyMarks
-from odoo_sync.sync import OdooSync, Step
 from web import Services, create_app, make_api, make_gateway_app, make_gateway_server, make_pages
 
 LOOPBACK = "127.0.0.1"
-_RECONCILE_S = 3600.0
 # A hundred phones with the files of a database are more than select() can look at.
 _SERVER = {"asyncore_use_poll": True, "ident": ""}
 
@@ -168,7 +149,7 @@ def build_controller(settings: Settings, data: DataDirectory) -> Controller:
     clock.every(timings.read_idle_s, "inbox", lanes.ask_to_read)
     clock.every(timings.health_s, "health", lanes.ask_for_health)
     for name in settings.odoo:
-        for job, every_s, sync in _odoo_jobs(name, settings, store, bells, timings, rack, holds):
+        for job, every_s, sync in odoo_jobs(name, settings, store, utc_now, bells, timings, rack, holds):
             clock.every(every_s, job, sync.run)
     remote = RemoteCare(store, remotes, dispatcher, timings, utc_now)
     services = Services(store, rack, bells, settings, utc_now, clock.jobs, holds, dispatcher=dispatcher, remote=remote)
@@ -176,97 +157,9 @@ def build_controller(settings: Settings, data: DataDirectory) -> Controller:
     return Controller(settings, timings, store, rack, bells, lanes, clock, adb_server, supervision, surfaces)
 
 
-def make_odoo_client(name: str, settings: Settings) -> OdooClient:
-    """Give a client for one of the Odoo databases of the settings. Raises ConfigError."""
-    if name not in settings.odoo:
-        known = ", ".join(settings.odoo) or "none"
-        raise ConfigError(f"there is no Odoo {name!r} in the settings; write one as [odoo.{name}]; known: {known}")
-    odoo = settings.odoo[name]
-    # Reports need no login: without a user, mode push does without what does.
-    password = odoo.password(name) if odoo.user or odoo.mode is not OdooMode.PUSH else ""
-    return OdooClient(odoo, password, name)
-
-
-def make_reconcile(name: str, settings: Settings, store: Store) -> Reconcile:
-    """Give the comparison with one of the Odoo databases of the settings. Raises ConfigError."""
-    if name in settings.odoo and settings.odoo[name].mode is OdooMode.GATEWAY:
-        raise ConfigError(f"odoo.{name} is in mode gateway: its module is asked at each start of the daemon")
-    return Reconcile(make_odoo_client(name, settings), store, utc_now)
-
-
-def _odoo_jobs(
-    name: str, settings: Settings, store: Store, bells: Bells, timings: Timings, rack: Rack, holds: Holds
-) -> Iterator[tuple[str, float, OdooSync]]:
-    """Give what is done for one Odoo: a job's name, how often it runs, and what. Messages and results wait for none."""
-    odoo = settings.odoo[name]
-    without_login: set[str] = set()  # of all jobs: a login that holds no more is one thing to mend
-
-    def make(steps: Sequence[Step], first_s: float, longest_s: float) -> OdooSync:
-        return OdooSync(name, steps, store, utc_now, lambda: Pause(first_s, longest_s), without_login)
-
-    longest_s = timings.odoo_longest_pause_s
-    if odoo.mode is OdooMode.GATEWAY:
-        # An Odoo that is back fails messages for good while no phone has given a sign of life.
-        gateway = Step("messages", GatewaySync(name, settings, store, utc_now, bells, rack.phones).run)
-        yield f"odoo {name}", odoo.poll_s, make([gateway], odoo.poll_s, min(longest_s, HEARTBEAT_S))
-    else:
-        messages = _messages(name, settings, store, bells, timings)
-        yield f"odoo {name}", odoo.poll_s, make(messages, odoo.poll_s, longest_s)
-    if odoo.user:
-        both_ways = make(_both_ways(name, settings, store, bells, rack, holds), odoo.poll_s, longest_s)
-        yield f"odoo {name} both ways", odoo.poll_s, both_ways
-    if odoo.user and odoo.mode is not OdooMode.GATEWAY:
-        reconcile = make_reconcile(name, settings, store)
-        repairs = Step("repairs", lambda: reconcile.run().repaired)
-        yield f"odoo {name} reconcile", _RECONCILE_S, make([repairs], _RECONCILE_S, _RECONCILE_S)
-
-
-def _messages(name: str, settings: Settings, store: Store, bells: Bells, timings: Timings) -> list[Step]:
-    client, odoo = make_odoo_client(name, settings), settings.odoo[name]
-    steps = [Step("results", PushResults(client, store, utc_now, timings).run)]
-    if odoo.mode is OdooMode.PULL:
-        steps.append(Step("messages", Pull(client, store, settings.messages, utc_now, bells).run))
-    return steps
-
-
-def _both_ways(name: str, settings: Settings, store: Store, bells: Bells, rack: Rack, holds: Holds) -> list[Step]:
-    odoo = settings.odoo[name]
-    client = make_odoo_client(name, settings)  # its own: messages and results wait for none of its calls
-    outbox = Outbox(name, store, utc_now, settings.timings_scale)
-    home = settings.messages.home_region
-    of_brand = [peer for peer, other in settings.odoo.items() if other.brand == odoo.brand]
-    partners = Partners(client, home)
-    steps = [
-        Step("pauses", Pauses(client, store, holds, bells, utc_now).run),
-        Step("refused numbers", Blacklist(client, store, outbox, utc_now, home, odoo.brand, of_brand).run),
-    ]
-    if odoo.mode is not OdooMode.GATEWAY:  # its module does this with what it is told
-        told = [peer for peer, other in settings.odoo.items() if other.mode is not OdooMode.GATEWAY and other.user]
-        forwarding = Forwarding(outbox, store, utc_now, told)
-        forwarding.begin()
-        marks = ReplyMarks(client, store, outbox, utc_now, settings.timings_scale)
-        steps += [
-            Step("replies", forwarding.run),
-            Step("notes", Chatter(client, store, outbox, partners, utc_now).run),
-            Step("answered messages", marks.run),
-        ]
-    with_user = [peer for peer, other in settings.odoo.items() if other.user]
-    steps += [
-        Step("received", Received(client, store, outbox, partners, utc_now, with_user).run),
-        Step("phones", PhonesShown(client, store, rack.phones, utc_now, settings.zone).run),
-    ]
-    if odoo.contacts:
-        steps += [
-            Step("contacts", Contacts(client, store, utc_now).run),
-            Step("shop orders", ShopOrders(client, store, utc_now).run),
-            Step("till orders", TillOrders(client, store, utc_now).run),
-        ]
-    return steps
-
-
 def make_api_app(services: Services) -> Flask:
     """The API as the daemon's socket serves it: no browser gets there, so it needs no token."""
-    odoo = make_odoo_api(services.store, lambda name: make_reconcile(name, services.settings, services.store))
+    odoo = make_odoo_api(services.store, lambda name: make_reconcile(name, services.settings, services.store, utc_now))
     return create_app([make_api(services), odoo], secret="", allowed_hosts=[LOOPBACK], csrf=False)
 
 
@@ -301,23 +194,12 @@ def _gateway(services: Services) -> tuple[Surface, ...]:
     settings = services.settings.gateway
     if settings.port is None or services.remote is None:
         return ()
-    app = make_gateway_app(services, services.remote, _odoo_push(services))
+    app = make_gateway_app(
+        services, services.remote, make_odoo_push(services.settings, services.store, services.clock, services.bells)
+    )
     try:
         return (make_gateway_server(app, settings),)
     except OSError as error:
         raise ConfigError(
             f"port {settings.port} of {settings.host} cannot be used ({error.strerror}); choose another gateway.port"
         ) from error
-
-
-def _odoo_push(services: Services) -> list[Blueprint]:
-    """What Odoos in mode push send to, if there are any. Raises ConfigError."""
-    settings = services.settings
-    intakes: dict[str, Intake] = {}
-    for name, odoo in settings.odoo.items():
-        if odoo.mode is OdooMode.PUSH:
-            token = odoo.account_token(name)
-            if token in intakes:
-                raise ConfigError(f"odoo.{name} and odoo.{intakes[token].name} have one account token; make another")
-            intakes[token] = Intake(name, services.store, odoo, settings.messages, services.clock, services.bells)
-    return [make_push(list(intakes.items()), settings.gateway.wrong_keys_per_minute)] if intakes else []

@@ -23,8 +23,9 @@ from host_controller.cli.odoo_trial import Finding, TrialOptions, try_sending
 from host_controller.cli.signals import stop_signals
 from host_controller.client import ApiClient
 from host_controller.errors import ConfigError, ControllerError
+from host_controller.odoo_jobs import make_odoo_client
 from host_controller.settings import OdooMode, Settings, load_settings
-from host_controller.wiring import make_odoo_client, utc_now
+from host_controller.wiring import utc_now
 from odoo_sync.adopt import adopt, count_stuck
 from odoo_sync.client import OdooClient
 from odoo_sync.errors import OdooRecordError, OdooSyncError

@@ -14,8 +14,9 @@ import click
 
 from host_controller.client import ApiCallError, ApiClient, open_api
 from host_controller.errors import ConfigError
+from host_controller.odoo_jobs import make_odoo_client
 from host_controller.settings import OdooMode, OdooSettings, Settings, odoo_admin_password
-from host_controller.wiring import make_odoo_client, utc_now
+from host_controller.wiring import utc_now
 from odoo_sync.client import OdooClient
 from odoo_sync.pairings import read_pairings
 from odoo_sync.trial import Trial

@@ -1,13 +1,10 @@
-"""The rows of a fake Odoo, and what calls and reports do to them. Thread-safe."""
+"""The rows of a fake Odoo, and what calls do to them. Thread-safe."""
 
 from __future__ import annotations
 
-import re
-import threading
 import uuid as uuid_module
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import Any, cast
 
 from odoo_sync.fake.administration import FakeCrons, FakeExternalIds, FakeParameters, administration
@@ -18,42 +15,22 @@ from odoo_sync.fake.mailings import FakeMailings
 from odoo_sync.fake.orders import FakeUsers
 from odoo_sync.fake.schema import schema
 from odoo_sync.fake.sms import Sms, check_state, matches, read
-from odoo_sync.fake.table import Row, Table
+from odoo_sync.fake.sms_book import SmsBook
+from odoo_sync.fake.table import Row, Table, odoo_now
 from odoo_sync.fake.traces import FakeTraces, Trace
 
-_GOOD = {"processing": "process", "success": "pending", "sent": "pending", "delivered": "sent"}
-_BAD = {
-    "not_delivered": "error",
-    "expired": "error",
-    "invalid_destination": "bounce",
-    "not_allowed": "bounce",
-    "rejected": "bounce",
-}
-# A report that is older than what is known is passed over; a failure is not, and a success heals it.
-_RANK = {"outgoing": 0, "process": 1, "pending": 2, "sent": 3}
-_UUID = re.compile(r"[0-9a-f]{32}")
 
-
-class FakeOdoo:
+class FakeOdoo(SmsBook):
     """One database with one user."""
 
     def __init__(self, database: str = "odoo", login: str = "smsrack", password: str = "secret") -> None:  # noqa: S107
+        super().__init__()
         self.database, self.login, self.password = database, login, password
         self.uid = 9
         self.granted = {"read", "write", "create"}
         self.has_mailings = True
         """Whether its module for SMS mailings is installed."""
-        self.sms: dict[int, Sms] = {}
-        self._ids: dict[str, int] = {}
-        self.traces: dict[str, Trace] = {}
         self._last_trace_id = 0
-        self.mailings: dict[int, str] = {}
-        """The state of each mailing by its id."""
-        self.refused_uuids: set[str] = set()
-        """Well-formed ones that a report must not hold all the same."""
-        self.reports: list[tuple[str, str]] = []
-        """Every (word, uuid) that was reported, in order."""
-        self.lock = threading.RLock()
         self.blacklist = FakeBlacklist()
         self.messages = FakeMessages()
         self.partners = FakePartners(self.messages)
@@ -140,7 +117,7 @@ class FakeOdoo:
                 self.traces.pop(row.uuid, None)
 
     def _queue(self, number: str, body: str, mailing: list[Any], contact: Row | None) -> Sms:
-        row = self._add(Sms(self._next_id(), uuid_module.uuid4().hex, number, body, mailing, _now()))
+        row = self._add(Sms(self._next_id(), uuid_module.uuid4().hex, number, body, mailing, odoo_now()))
         self._last_trace_id += 1
         trace = Trace(self._last_trace_id, row.id, number, mass_mailing_id=mailing[0])
         if contact:
@@ -197,70 +174,6 @@ class FakeOdoo:
         with self.lock:
             return handler(*arguments, **options)
 
-    def report(self, statuses: Sequence[dict[str, Any]]) -> str:
-        """`/sms/status`: one bad word or uuid rejects all; unknown uuids are passed over."""
-        for status in statuses:
-            words_ok = re.fullmatch(r"\w+", str(status["sms_status"]))
-            uuids = [str(uuid) for uuid in status["uuids"]]
-            if not words_ok or not all(_UUID.fullmatch(uuid) for uuid in uuids) or self.refused_uuids & set(uuids):
-                raise OdooError("odoo.exceptions.UserError", "Bad parameters")
-        with self.lock:
-            for status in statuses:
-                self._report_all(status["sms_status"], status["uuids"])
-        return "OK"
-
-    def _report_all(self, word: str, uuids: Sequence[str]) -> None:
-        self.reports += [(word, uuid) for uuid in uuids]
-        for uuid in uuids:
-            if uuid in self._ids:
-                self.sms[self._ids[uuid]].to_delete = True
-        traces = [self.traces[uuid] for uuid in uuids if uuid in self.traces]
-        if word in _GOOD:
-            self.reach(traces, _GOOD[word])
-        else:
-            for trace in traces:
-                self.fail(trace, word)
-
-    def reach(self, traces: Sequence[Trace], status: str) -> None:
-        """Move traces forward, and look whether their mailings are done."""
-        moved = [trace for trace in traces if _RANK.get(trace.trace_status, -1) < _RANK[status]]
-        for trace in moved:
-            trace.trace_status, trace.failure_type, trace.failure_reason = status, False, False
-            if status in ("pending", "sent"):
-                trace.sent_datetime = _now()
-        self._look_at_mailings(moved, status)
-
-    def fail(self, trace: Trace, word: str) -> None:
-        """Mark a trace as a provider's word says; its mailing is not looked at."""
-        status = _BAD.get(word, "error")
-        if trace.trace_status == status:
-            return
-        trace.trace_status = status
-        trace.failure_type = f"sms_{word}" if word in _BAD else "unknown"
-        trace.failure_reason = False if word in _BAD else word
-
-    def set_error(self, sms: Sms, failure_type: str) -> None:
-        """Mark an SMS and its trace with a failure of Odoo's own; its mailing is looked at."""
-        sms.state, sms.failure_type = "error", failure_type
-        trace = self.traces.get(sms.uuid)
-        if trace is not None and trace.trace_status != "error":
-            trace.trace_status, trace.failure_type, trace.failure_reason = "error", failure_type, False
-            self._look_at_mailings([trace], "error")
-
-    def _look_at_mailings(self, moved: Sequence[Trace], status: str) -> None:
-        for mailing in {self._mailing(trace) for trace in moved}:
-            if mailing is None:
-                continue
-            of_it = (trace for trace in self.traces.values() if self._mailing(trace) == mailing)
-            if status == "process":
-                self.mailings[mailing] = "sending"
-            elif not any(trace.trace_status == "process" for trace in of_it):
-                self.mailings[mailing] = "done"
-
-    def _mailing(self, trace: Trace) -> int | None:
-        mailing = self.sms[trace.sms_id_int].mailing_id
-        return mailing[0] if isinstance(mailing, list) else None
-
     def _sms_sms_action_set_error(self, ids: list[int], failure_type: str) -> None:
         self._require("write")
         for row_id in ids:
@@ -283,7 +196,7 @@ class FakeOdoo:
         self._require("write")
         check_state(values)
         for row_id in ids:
-            for name, value in {**values, "write_date": _now()}.items() if row_id in self.sms else ():
+            for name, value in {**values, "write_date": odoo_now()}.items() if row_id in self.sms else ():
                 setattr(self.sms[row_id], name, value)
         return True
 
@@ -296,7 +209,7 @@ class FakeOdoo:
     def _create(self, values: dict[str, Any]) -> Sms:
         check_state(values)
         defaults = {"uuid": uuid_module.uuid4().hex, "number": "", "body": "", "mailing_id": False}
-        return self._add(Sms(**{"id": self._next_id(), "create_date": _now(), **defaults, **values}))
+        return self._add(Sms(**{"id": self._next_id(), "create_date": odoo_now(), **defaults, **values}))
 
     def _sms_sms_fields_get(self, names: list[str], attributes: list[str]) -> dict[str, Any]:
         self._require("read")
@@ -314,7 +227,3 @@ class FakeOdoo:
         if operation not in self.granted:
             words = "You are not allowed to access 'Outgoing SMS' (sms.sms) records.\n\nContact your administrator."
             raise OdooError("odoo.exceptions.AccessError", words)
-
-
-def _now() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S")
