@@ -17,6 +17,7 @@ from odoorpc.error import RPCError
 
 from host_controller.errors import ConfigError
 from host_controller.settings import OdooMode, OdooSettings
+from odoo_sync.deadline import DeadlineOpener
 from odoo_sync.errors import (
     OdooDuplicateError,
     OdooLoginError,
@@ -105,6 +106,7 @@ class OdooClient:
             port=parts.port or (443 if parts.scheme == "https" else 80),
             timeout=settings.call_limit_s,
             version=_VERSION,
+            opener=DeadlineOpener(),
         )
         self._is_logged_in = False
         self._capabilities: Capabilities | None = None

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import socket
+import threading
+import time
 from contextlib import closing
 from datetime import UTC, datetime
 
@@ -292,6 +296,28 @@ def test_an_odoo_without_the_module_for_mailings(served, sync, store):
     served.odoo.add_mailing([(ANNA, "one")])
     sync.run()
     assert bodies(store) == ["one"]
+
+
+def test_an_answer_that_trickles_ends_too(served):
+    """A limit for each piece alone would let it go on for ever, and with it the round."""
+    whole = b'{"jsonrpc": "2.0", "id": 1, "result": {"server_version": "18.0"}}'
+
+    def trickle(listener):
+        with listener.accept()[0] as connection:
+            connection.recv(65_536)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(whole))
+            with contextlib.suppress(OSError):  # it listens no more
+                for byte in whole:
+                    connection.sendall(bytes([byte]))
+                    time.sleep(0.1)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=trickle, args=(listener,))
+        thread.start()
+        client = served.client(url=f"http://127.0.0.1:{listener.getsockname()[1]}", call_limit_s=1)
+        with pytest.raises(OdooUnavailableError, match="TimeoutError"):
+            client.server_version()
+        thread.join(10)
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
