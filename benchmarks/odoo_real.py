@@ -22,7 +22,7 @@ from host_controller.store.store import Store
 from odoo_sync.client import OdooClient
 from odoo_sync.lease import PREFIX
 from odoo_sync.pull import Pull
-from odoo_sync.push_results import PushResults
+from odoo_sync.results import Results
 
 _AT_ONCE, _CALL_LIMIT_S = 1000, 120.0
 
@@ -59,7 +59,7 @@ def measure_real(count: int) -> dict[str, tuple[float, int]]:
             took = _timed(client, pull.run)
             sent = update(MessageRecord).values(state=MessageState.SENT, changed_at=now)
             store.write(lambda session: session.execute(sent))
-            results = PushResults(client, store, lambda: now + timedelta(hours=1), Timings())
+            results = Results(client, store, lambda: now + timedelta(hours=1), Timings())
             reported = _timed(client, results.run)
         finally:
             store.close()

@@ -29,7 +29,7 @@ from odoo_sync.intake import Intake
 from odoo_sync.pause import Pause
 from odoo_sync.pull import Pull
 from odoo_sync.push import PATHS, make_push
-from odoo_sync.push_results import PushResults
+from odoo_sync.results import Results
 from odoo_sync.sync import OdooSync, Step
 
 TOKEN = "0123456789abcdef0123456789abcdef"  # noqa: S105 - of the fake
@@ -85,7 +85,7 @@ class OdooRig:
         messages = MessageSettings()
         intake = Intake("shop", self.store, settings, messages, self.clock, Bells())
         self.pull = Pull(self.client, self.store, messages, self.clock, Bells())
-        self.results = PushResults(self.client, self.store, self.clock, Timings())
+        self.results = Results(self.client, self.store, self.clock, Timings())
         steps = [Step("results", self.results.run)]
         if mode is OdooMode.PULL:
             steps.append(Step("messages", self.pull.run))

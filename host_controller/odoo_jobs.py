@@ -28,10 +28,10 @@ from odoo_sync.pauses import Pauses
 from odoo_sync.phones_shown import PhonesShown
 from odoo_sync.pull import Pull
 from odoo_sync.push import make_push
-from odoo_sync.push_results import PushResults
 from odoo_sync.received import Received
 from odoo_sync.reconcile import Reconcile
 from odoo_sync.reply_marks import ReplyMarks
+from odoo_sync.results import Results
 from odoo_sync.sync import OdooSync, Step
 
 _RECONCILE_S = 3600.0
@@ -92,7 +92,7 @@ def odoo_jobs(
 
 def _messages(name: str, settings: Settings, store: Store, clock: Clock, bells: Bells, timings: Timings) -> list[Step]:
     client, odoo = make_odoo_client(name, settings), settings.odoo[name]
-    steps = [Step("results", PushResults(client, store, clock, timings).run)]
+    steps = [Step("results", Results(client, store, clock, timings).run)]
     if odoo.mode is OdooMode.PULL:
         steps.append(Step("messages", Pull(client, store, settings.messages, clock, bells).run))
     return steps

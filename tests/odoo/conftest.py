@@ -15,7 +15,7 @@ from odoo_sync.client import OdooClient
 from odoo_sync.fake import FakeOdoo, make_app
 from odoo_sync.pause import Pause
 from odoo_sync.pull import Pull
-from odoo_sync.push_results import PushResults
+from odoo_sync.results import Results
 from odoo_sync.sync import OdooSync, Step
 from tests.serving import run_until_closed
 
@@ -86,7 +86,7 @@ def make_sync(served, store):
     def make(opened=None, **changes) -> OdooSync:
         client, to = served.client(**changes), opened or store
         pull = Pull(client, to, MessageSettings(), utc_now, Bells())
-        steps = [Step("results", PushResults(client, to, utc_now).run), Step("messages", pull.run)]
+        steps = [Step("results", Results(client, to, utc_now).run), Step("messages", pull.run)]
         return OdooSync("odoo", steps, to, utc_now, lambda: Pause(0, 0))
 
     return make

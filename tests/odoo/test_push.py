@@ -26,7 +26,7 @@ from odoo_sync.fake.sending import request_of, send_queue
 from odoo_sync.intake import Intake
 from odoo_sync.mailings import batch_of
 from odoo_sync.push import PATHS, make_push
-from odoo_sync.push_results import PushResults
+from odoo_sync.results import Results
 from tests.serving import run_until_closed
 
 TRANSCRIPTS = Path(__file__).parents[1] / "transcripts" / "odoo"
@@ -43,7 +43,7 @@ class Pushing:
         self.odoo, self.faults, self.store = served.odoo, served.faults, store
         client = served.client(**settings) if has_login else served.client("", user="", **settings)
         self.intake = Intake(client.name, store, served.settings(**settings), MessageSettings(), self.clock, Bells())
-        self.results = PushResults(client, store, self.clock)
+        self.results = Results(client, store, self.clock)
         app = flask.Flask("endpoint")
         app.register_blueprint(make_push([(TOKEN, self.intake)], 3))
         self.client = app.test_client()
@@ -376,7 +376,7 @@ def test_all_failed_and_the_mailing_is_done_where_we_may_log_in(start):
 
 def test_a_mailing_whose_last_sms_fails_is_done_whatever_else_is_told_with_it(start, monkeypatch):
     """A success makes Odoo look at its own mailing only."""
-    monkeypatch.setattr("odoo_sync.push_results._BATCH", 2)
+    monkeypatch.setattr("odoo_sync.results._BATCH", 2)
     pushing = start(has_login=True)
     pushing.odoo.add_mailing([(ANNA, "one")])
     pushing.odoo.add_mailing([(EVA, "two"), (PETR, "three"), (ANNA, "four")], mailing_id=15)

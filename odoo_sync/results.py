@@ -1,4 +1,4 @@
-"""Telling Odoo how messages ended. What is due is read from the messages' own states: nothing can be forgotten.
+"""Telling Odoo in modes push and pull how messages ended. It is read from the messages' own states: none is forgotten.
 
 No failure is reported after a success: `sent` never changes here, and what Odoo may have heard already is read there
 first, where we may log in; else it is repeated, which changes nothing. In mode `push` Odoo writes our answer down some
@@ -46,7 +46,7 @@ class _Due:
     """Odoo may have heard it already, and we may log in to see."""
 
 
-class PushResults:
+class Results:
     """Reports the ends of one Odoo database's messages."""
 
     def __init__(
