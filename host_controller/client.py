@@ -12,12 +12,8 @@ from typing import Any
 from urllib.parse import urlencode
 
 from host_controller.errors import ControllerError, DataDirectoryError
-from host_controller.events import Bells
 from host_controller.settings import Settings
 from host_controller.store.data_dir import DataDirectory
-from host_controller.store.store import Store
-from host_controller.wiring import make_api_app, utc_now
-from web import Services
 
 # A bulk request waits for the writer, which is never held for long.
 _CALL_LIMIT_S = 60.0
@@ -62,13 +58,11 @@ def open_api(settings: Settings) -> Iterator[ApiClient]:
     if _answers(data.socket):
         yield ApiClient(_socket_transport(data.socket), daemon_runs=True)
         return
-    with data.locked():
-        store = Store(settings.database or data.database)
-        try:
-            services = Services(store, None, Bells(), settings, utc_now)
-            yield ApiClient(_local_transport(services), daemon_runs=False)
-        finally:
-            store.close()
+    # Not above: with a daemon none of it is needed, and loading it takes most of a command's time.
+    from host_controller.offline import local_transport
+
+    with local_transport(settings, data) as transport:
+        yield ApiClient(transport, daemon_runs=False)
 
 
 def _answers(path: Path) -> bool:
@@ -105,21 +99,5 @@ def _socket_transport(path: Path) -> Transport:
             raise ControllerError(f"the daemon did not answer ({error}); look at its log, then try again") from error
         finally:
             connection.close()
-
-    return send
-
-
-def _local_transport(services: Services) -> Transport:
-    client = make_api_app(services).test_client()
-
-    def send(method: str, target: str, body: bytes | None) -> tuple[int, bytes]:
-        answer = client.open(
-            target,
-            method=method,
-            data=body,
-            content_type="application/json" if body else None,
-            base_url="http://127.0.0.1",
-        )
-        return answer.status_code, answer.data
 
     return send

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import threading
 import time
@@ -16,11 +17,15 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+from sqlalchemy import Engine
 
 from device_drivers.adb.address import ServerAddress
 from device_drivers.adb.server import AdbServer, find_adb
 from device_drivers.adb.socket_link import SocketLink
 from device_drivers.simulator import RackAddresses, RackOptions, run_rack
+from host_controller.store.database_guard import guard_database
+from host_controller.store.engines import open_sqlite
+from host_controller.store.store import Store
 from tests.postgresql import find_binaries, running_server
 
 # A client library must never start an adb server of its own accord.
@@ -165,14 +170,31 @@ def postgresql():
         yield server
 
 
+@pytest.fixture(scope="session", autouse=True)
+def migrated_file(tmp_path_factory):
+    """Let a new file of SQLite begin as a copy of a migrated one: to migrate each would take minutes of a run."""
+    template = tmp_path_factory.mktemp("store") / "smsrack.db"
+    Store(template).close()
+
+    def open_copy(database: Path, busy_limit_s: float) -> Engine:
+        if not database.exists() and database.parent.is_dir():
+            guard_database(database)
+            shutil.copyfile(template, database)
+        return open_sqlite(database, busy_limit_s)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("host_controller.store.store.open_sqlite", open_copy)
+        yield
+
+
 @pytest.fixture
 def fresh_database(request, tmp_path):
-    """Give the function that makes an empty database of a kind."""
+    """Give the function that makes a new database of a kind; only one that `is_empty` has no tables for sure."""
 
-    def make(kind: str) -> Path | str:
+    def make(kind: str, *, is_empty: bool = False) -> Path | str:
         if kind == "sqlite":
             return tmp_path / "smsrack.db"
-        return request.getfixturevalue("postgresql").new_database()
+        return request.getfixturevalue("postgresql").new_database(is_empty=is_empty)
 
     return make
 

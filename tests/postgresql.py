@@ -9,10 +9,13 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from itertools import count
 from pathlib import Path
 
 import psycopg
+
+from host_controller.store.store import Store
 
 _PLACES = "/usr/lib/postgresql/*/bin"
 _USERS = ("postgres", "nobody")
@@ -27,7 +30,7 @@ def find_binaries() -> Path | None:
 
 
 class Server:
-    """A running server. Each database is a copy of none: the store's migrations fill it."""
+    """A running server."""
 
     def __init__(self, binaries: Path, home: Path) -> None:
         self._binaries, self._home = binaries, home
@@ -44,12 +47,21 @@ class Server:
         """As a power cut would end it."""
         self._run("pg_ctl", "-D", str(self._data), "-m", "immediate", "stop")
 
-    def new_database(self) -> str:
-        """Give the URL of an empty database."""
+    def new_database(self, *, is_empty: bool = False) -> str:
+        """Give the URL of a database; where it need not be empty it is a copy of a migrated one."""
         name = f"smsrack{next(self._names)}"
+        template = "template1" if is_empty else self._migrated()
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        return self.url(name)
+
+    @cache  # noqa: B019 - a server lives as long as the tests
+    def _migrated(self) -> str:
+        name = "migrated"
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE {name}")
-        return self.url(name)
+        Store(self.url(name)).close()
+        return name
 
     def url(self, name: str) -> str:
         return f"postgresql://smsrack@/{name}?host={self._home}"

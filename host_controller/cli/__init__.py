@@ -7,24 +7,7 @@ import sys
 import click
 
 from host_controller import __version__
-from host_controller.cli.backup import backup, restore
-from host_controller.cli.batches import batches
-from host_controller.cli.control import drain, holds, pause, resume, stop
-from host_controller.cli.demo import demo
-from host_controller.cli.inbox import inbox
-from host_controller.cli.keys import keys
-from host_controller.cli.lists import messages, status
-from host_controller.cli.odoo import odoo
-from host_controller.cli.optouts import optouts
-from host_controller.cli.phones import phones
-from host_controller.cli.remote import remote
-from host_controller.cli.run import run
-from host_controller.cli.send import send
-from host_controller.cli.settle import settle
-from host_controller.cli.simulate import simulate
-from host_controller.cli.stale import stale
-from host_controller.cli.udev import udev
-from host_controller.cli.why import why
+from host_controller.cli.lazy_group import LazyGroup
 from host_controller.errors import ControllerError
 
 _EXIT_CODES = """\b
@@ -37,36 +20,41 @@ Exit codes:
 """
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog=_EXIT_CODES)
+_COMMANDS = {
+    "run": "run",
+    "demo": "demo",
+    "simulate": "simulate",
+    "send": "send",
+    "messages": "lists",
+    "why": "why",
+    "batches": "batches",
+    "settle": "settle",
+    "stale": "stale",
+    "status": "lists",
+    "phones": "phones",
+    "remote": "remote",
+    "keys": "keys",
+    "inbox": "inbox",
+    "optouts": "optouts",
+    "odoo": "odoo",
+    "udev": "udev",
+    "backup": "backup",
+    "restore": "backup",
+    "pause": "control",
+    "drain": "control",
+    "stop": "control",
+    "resume": "control",
+    "holds": "control",
+}
+"""The module of each command, beside this one."""
+
+
+@click.group(
+    cls=LazyGroup, modules=_COMMANDS, context_settings={"help_option_names": ["-h", "--help"]}, epilog=_EXIT_CODES
+)
 @click.version_option(__version__, prog_name="smsrack")
 def cli() -> None:
     """An SMS gateway out of a rack of stock Android phones."""
-
-
-_COMMANDS = (
-    run,
-    demo,
-    simulate,
-    send,
-    messages,
-    why,
-    batches,
-    settle,
-    stale,
-    status,
-    phones,
-    remote,
-    keys,
-    inbox,
-    optouts,
-    odoo,
-    udev,
-    backup,
-    restore,
-)
-_CONTROL = (pause, drain, stop, resume, holds)
-for command in (*_COMMANDS, *_CONTROL):
-    cli.add_command(command)
 
 
 def main() -> None:

@@ -22,7 +22,7 @@ from host_controller.rules.states import Evidence
 from tests.model.machine import Promise
 
 # In `make soak` two thousand.
-EXAMPLES = int(os.environ.get("SMSRACK_TEST_MODEL_EXAMPLES", "200"))
+EXAMPLES = int(os.environ.get("SMSRACK_TEST_MODEL_EXAMPLES", "100"))
 STEPS = int(os.environ.get("SMSRACK_TEST_MODEL_STEPS", "50"))
 SEED = int(os.environ.get("SMSRACK_TEST_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 32)
 

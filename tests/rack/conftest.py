@@ -165,6 +165,10 @@ class TestRack:
         self.wait_until(lambda: not moving & set(self.states()))
         return self.states()
 
+    def wait_sent(self) -> None:
+        """Wait until all are sent; a proof may come after a message was given up for unknown."""
+        self.wait_until(lambda: set(self.states()) == {MessageState.SENT})
+
     def stop(self):
         for lane in self.lanes:
             lane.stop()

@@ -29,7 +29,7 @@ def restored(make_rack, fake_phone, tmp_path):
     write_backup(tmp_path / "smsrack.db", tmp_path / "backup.db", now=datetime.now(UTC))
     for phone in phones:
         phone.link_down = False
-    assert set(first.wait_settled()) == {MessageState.SENT}
+    first.wait_sent()
     first.stop()
     restore_backup(tmp_path / "smsrack.db", tmp_path / "backup.db", now=datetime.now(UTC))
     return make_rack(), phones
@@ -48,7 +48,7 @@ def test_what_was_sent_since_the_backup_is_found_again_and_not_sent(restored):
     rack, phones = restored
     assert rack.states() == [MessageState.QUEUED] * len(DRAFTS)
     rack.plug_in(*phones)
-    assert set(rack.wait_settled()) == {MessageState.SENT}
+    rack.wait_sent()
     assert on_air(phones) == Counter(DRAFTS)
     assert waiting(rack) == 0
 
@@ -62,7 +62,7 @@ def test_nothing_goes_before_the_last_phone_was_asked(restored):
     rack.wait_until(lambda: rack.message(new).state == MessageState.SENT)
     assert rack.states().count(MessageState.QUEUED) == len(DRAFTS) - sent_by_first
     rack.plug_in(phones[1])
-    assert set(rack.wait_settled()) == {MessageState.SENT}
+    rack.wait_sent()
     assert on_air(phones) == Counter([*DRAFTS, ("+420777999999", "Nová")])
 
 
@@ -72,7 +72,7 @@ def test_a_message_that_no_phone_knows_goes_out(restored, fake_phone):
     for phone in phones:  # as if this one had never been begun anywhere
         phone.begun = {id_: entry for id_, entry in phone.begun.items() if id_ != begun_id(rack, forgotten)}
     rack.plug_in(*phones)
-    assert set(rack.wait_settled()) == {MessageState.SENT}
+    rack.wait_sent()
     assert on_air(phones) == Counter(DRAFTS)
 
 

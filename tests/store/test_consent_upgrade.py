@@ -35,7 +35,7 @@ def old_row(table, **values):
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def upgraded(request, fresh_database):
-    database = fresh_database(request.param)
+    database = fresh_database(request.param, is_empty=True)
     engine = open_sqlite(database, 10) if isinstance(database, Path) else open_postgresql(database, 10)
     config = Config()
     config.set_main_option("script_location", "host_controller.store:migrations")

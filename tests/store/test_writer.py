@@ -14,6 +14,7 @@ from sqlalchemy import event, func, select
 from host_controller.errors import DataDirectoryError, StoreBrokenError, StoreBusyError, StoreError, StoreFullError
 from host_controller.store.models import OptOutRecord
 from host_controller.store.store import Store
+from tests.postgresql import find_binaries, running_server
 
 THREADS, EACH = 24, 10
 
@@ -192,9 +193,19 @@ class TestSqlite:
         assert count(store) == 0
 
 
-def test_a_killed_postgresql_loses_nothing_that_was_acknowledged(postgresql, fresh_database):
+@pytest.fixture
+def short_lived_postgresql():
+    """A server of its own: one with the databases of all tests takes minutes to recover."""
+    binaries = find_binaries()
+    if binaries is None:
+        pytest.skip("PostgreSQL is not installed (Debian: postgresql)")
+    with running_server(binaries) as server:
+        yield server
+
+
+def test_a_killed_postgresql_loses_nothing_that_was_acknowledged(short_lived_postgresql):
     written, failed, is_killed = [], [], threading.Event()
-    with closing(Store(fresh_database("postgresql"), busy_limit_s=5)) as store:
+    with closing(Store(short_lived_postgresql.new_database(), busy_limit_s=5)) as store:
 
         def write(n):
             for k in range(10_000):
@@ -211,8 +222,8 @@ def test_a_killed_postgresql_loses_nothing_that_was_acknowledged(postgresql, fre
             thread.start()
         while len(written) < 200:
             pass
-        postgresql.kill()
-        postgresql.start()
+        short_lived_postgresql.kill()
+        short_lived_postgresql.start()
         is_killed.set()
         for thread in threads:
             thread.join(60)
