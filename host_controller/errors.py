@@ -51,6 +51,8 @@ class ControllerError(Exception):
     """Any refusal; nothing was changed by what raised it."""
 
     code = "error"
+    is_logged = False
+    """Whether what raised it has logged it, as often as that is to be."""
 
 
 class InvalidMsisdnError(ControllerError):

@@ -125,6 +125,7 @@ class OdooSync:
 
     def _note_failures(self, objects: Sequence[str], error: OdooSyncError, next_at: datetime | None) -> None:
         now = self._clock()
+        error.is_logged = True
         for name in objects:
             self._noted_at.pop(name, None)
 

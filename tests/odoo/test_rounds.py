@@ -69,6 +69,14 @@ def test_six_hours_away(rounds, caplog):
     assert "answers again" in caplog.text
 
 
+@pytest.mark.parametrize("error", [OdooUnavailableError, OdooRejectedError, OdooElsewhereError])
+def test_what_it_raises_it_has_logged(rounds, error):
+    rounds.errors["messages"] = error("no luck")
+    with pytest.raises(error) as raised:
+        rounds.sync.run()
+    assert raised.value.is_logged
+
+
 def test_a_step_that_needs_no_call_does_not_end_the_pause(rounds):
     rounds.errors["messages"] = OdooUnavailableError("Odoo does not answer")
     rounds.run_for(hours=6)
