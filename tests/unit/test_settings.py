@@ -38,6 +38,9 @@ def test_the_command_line_lies_over_the_file(load):
     [
         ("[web]\nprot = 1", "no setting 'web.prot'; did you mean 'web.port'?"),
         ("tiem_zone = 'UTC'", "did you mean 'time_zone'?"),
+        ("[odoo.shop]\nmode = 'pull'", "setting 'odoo.shop.url' is missing"),
+        ("[odoo.Shop-1]\nurl = 'https://odoo.example.com'", "'odoo.Shop-1' is no name of a connection"),
+        ("[odoo.shop]\nurl = 'https://odoo.example.com'\nmessage_class = 'marketing too'", "'odoo.shop.message_class'"),
         ("[web]\nport = 99999", "'web.port'"),
         ("[web]\nhost = '0.0.0.0'", "loopback"),
         ("[web]\nhost = 'rack.example'", "'web.host'"),
