@@ -25,6 +25,7 @@ from odoo_sync.errors import (
     OdooSyncError,
     OdooUnavailableError,
 )
+from odoo_sync.no_answer import why_no_answer
 from odoo_sync.versions import Capabilities, capabilities_of
 
 T = TypeVar("T")
@@ -251,25 +252,25 @@ class OdooClient:
             try:
                 return call()
             except OdooRpcError as error:
-                ours = _translated(error)
+                ours = _translated(error, f"odoo.{self.name}")
                 self._is_logged_in &= isinstance(ours, OdooRecordError)  # anything else may come from the login
                 raise ours from error
             except (OSError, ValueError, http.client.HTTPException, KeyError) as error:
-                words = f"HTTP {error.code}" if isinstance(error, HTTPError) else type(error).__name__
                 raise OdooUnavailableError(
-                    f"Odoo at {self.settings.url} does not answer as it should ({words})"
+                    f"Odoo at {self.settings.url} does not answer as it should ({why_no_answer(error)})"
                 ) from error
 
 
-def _translated(error: OdooRpcError) -> OdooSyncError:
+def _translated(error: OdooRpcError, section: str) -> OdooSyncError:
+    """Give our error; `section` is where the connection stands in the settings."""
     info = error.info if isinstance(error, RPCError) else None
     if not info:
-        return OdooLoginError("Odoo refused the login; check odoo.database, odoo.user and the password or API key")
+        return OdooLoginError(f"Odoo refused the login; check {section}.database, .user and the password or API key")
     data = info.get("data", {})
     name, words = data.get("name", ""), str(data.get("message", "")).split("\n", 1)[0]
     if name in _PASSING:
         if "does not exist" in words:
-            return OdooRejectedError("Odoo has no such database; check odoo.database")
+            return OdooRejectedError(f"Odoo has no such database; check {section}.database")
         return OdooUnavailableError("Odoo's database is busy or away")
     if name == "odoo.exceptions.AccessDenied":
         return OdooLoginError("Odoo does not accept the login any more; check the user and its API key")
