@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import logging
+import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -41,6 +42,8 @@ _OF_RECORDS = (
     "odoo.exceptions.MissingError",
     "builtins.ValueError",
 )
+# How Odoo says that the user who calls was deleted; only a new login tells more.
+_OWN_USER = re.compile(r"\(Record: res\.users\((\d+),\), User: \1\)")
 # At DEBUG odoorpc writes every call with its password.
 logging.getLogger("odoorpc").setLevel(logging.WARNING)
 
@@ -272,7 +275,8 @@ def _translated(error: OdooRpcError, section: str) -> OdooSyncError:
         if "does not exist" in words:
             return OdooRejectedError(f"Odoo has no such database; check {section}.database")
         return OdooUnavailableError("Odoo's database is busy or away")
-    if name == "odoo.exceptions.AccessDenied":
+    is_gone = name == "odoo.exceptions.MissingError" and _OWN_USER.search(str(data.get("message", "")))
+    if name == "odoo.exceptions.AccessDenied" or is_gone:
         return OdooLoginError("Odoo does not accept the login any more; check the user and its API key")
     if name == "odoo.exceptions.AccessError":
         return OdooRejectedError(f"the Odoo user lacks a right: {words}")

@@ -8,10 +8,11 @@ import ssl
 from urllib.error import HTTPError, URLError
 
 import pytest
+from odoorpc.error import RPCError
 
 from host_controller.settings import OdooSettings
 from odoo_sync.client import OdooClient
-from odoo_sync.errors import OdooUnavailableError
+from odoo_sync.errors import OdooLoginError, OdooRecordError, OdooUnavailableError
 from odoo_sync.gateway_client import GatewayClient
 from odoo_sync.no_answer import why_no_answer
 
@@ -49,3 +50,29 @@ def test_both_clients_say_it():
     for ask in (OdooClient(settings, "secret").server_version, GatewayClient(settings, "key", "shop").phone):
         with pytest.raises(OdooUnavailableError, match=r"nothing listens there\)$"):
             ask()
+
+
+@pytest.mark.parametrize(
+    ("record", "expected"),
+    [("res.users(8,), User: 8", OdooLoginError), ("res.partner(8,), User: 8", OdooRecordError)],
+)
+def test_a_user_that_was_deleted_meanwhile_is_a_login_that_holds_no_more(served, monkeypatch, record, expected):
+    """Words of an Odoo 18; the next call logs in anew, and so finds a user that was made again."""
+    client = served.client()
+    assert client.count_outgoing() == 0
+    data = {
+        "name": "odoo.exceptions.MissingError",
+        "message": f"Record does not exist or has been deleted.\n(Record: {record})",
+    }
+
+    def gone(*_):
+        raise RPCError("Odoo Server Error", {"code": 200, "message": "Odoo Server Error", "data": data})
+
+    with monkeypatch.context() as patched:
+        patched.setattr("odoorpc.ODOO.execute_kw", gone)
+        with pytest.raises(expected):
+            client.count_outgoing()
+    logins = []
+    monkeypatch.setattr("odoorpc.ODOO.login", lambda *_: logins.append(1))
+    assert client.count_outgoing() == 0
+    assert len(logins) == (expected is OdooLoginError)
