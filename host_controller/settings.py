@@ -403,7 +403,8 @@ def _explain(location: tuple[int | str, ...], kind: str, message: str) -> str:
         return f"there is no setting {name!r}; did you mean {near[0]!r}?"
     if kind == "missing":
         return f"setting {name!r} is missing"
-    return f"setting {name!r} {message.removeprefix('Value error, ')}"
+    words = message.removeprefix("Value error, ")
+    return f"setting {name!r} {words}" if name else words
 
 
 def setting_names() -> list[str]:

@@ -88,3 +88,8 @@ def test_adb_by_the_environment(load, monkeypatch):
 def test_where_the_adb_server_is_must_be_clear(adb, words):
     with pytest.raises(ConfigError, match=words):
         load_settings(None, {"adb": adb})
+
+
+def test_what_concerns_several_settings_names_them_itself(load):
+    with pytest.raises(ConfigError, match=r"^odoo\.shop\.mode push needs gateway\.port"):
+        load("[odoo.shop]\nurl = 'https://odoo.example.com'\nmode = 'push'")
