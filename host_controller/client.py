@@ -5,18 +5,22 @@ from __future__ import annotations
 import http.client
 import json
 import socket
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from host_controller.errors import ControllerError, DataDirectoryError
+from host_controller.errors import ControllerError, DataDirectoryError, DataDirectoryTakenError
 from host_controller.settings import Settings
 from host_controller.store.data_dir import DataDirectory
 
 # A bulk request waits for the writer, which is never held for long.
 _CALL_LIMIT_S = 60.0
+# A daemon has its directory before its socket, and after it; a command without a daemon has it while it works.
+_TAKEN_LIMIT_S = 10.0
+_LOOK_EVERY_S = 0.05
 
 # Gives (status, body) for (method, path, body).
 Transport = Callable[[str, str, bytes | None], tuple[int, bytes]]
@@ -53,16 +57,38 @@ class ApiClient:
 
 @contextmanager
 def open_api(settings: Settings) -> Iterator[ApiClient]:
-    """Give a client for the data directory: the daemon's, or its own under the lock. Raises DataDirectoryError."""
-    data = DataDirectory(settings.data_dir)
-    if _answers(data.socket):
-        yield ApiClient(_socket_transport(data.socket), daemon_runs=True)
-        return
-    # Not above: with a daemon none of it is needed, and loading it takes most of a command's time.
-    from host_controller.offline import local_transport
+    """Give a client for the data directory: the daemon's, or its own under the lock.
 
-    with local_transport(settings, data) as transport:
+    A daemon that is just starting or ending is waited for. Raises DataDirectoryError.
+    """
+    data = DataDirectory(settings.data_dir)
+    with ExitStack() as stack:
+        if _find_daemon(data, stack):
+            yield ApiClient(_socket_transport(data.socket), daemon_runs=True)
+            return
+        # Not above: with a daemon none of it is needed, and loading it takes most of a command's time.
+        from host_controller.offline import local_transport
+
+        transport = stack.enter_context(local_transport(settings, settings.database or data.database))
         yield ApiClient(transport, daemon_runs=False)
+
+
+def _find_daemon(data: DataDirectory, stack: ExitStack) -> bool:
+    """Tell whether a daemon answers; where none runs, `stack` holds the lock. Raises DataDirectoryError."""
+    until_s = time.monotonic() + _TAKEN_LIMIT_S
+    while not _answers(data.socket):
+        try:
+            stack.enter_context(data.locked())
+        except DataDirectoryTakenError as error:
+            if time.monotonic() >= until_s:
+                raise DataDirectoryTakenError(
+                    f"another smsrack has had {data.path} for {_TAKEN_LIMIT_S:g} s and does not answer: "
+                    "it is starting or ending, or it hangs; look at its log, then try again"
+                ) from error
+            time.sleep(_LOOK_EVERY_S)
+        else:
+            return False
+    return True
 
 
 def _answers(path: Path) -> bool:

@@ -33,6 +33,7 @@
       InvalidFilterError        correct the recipient filter where it says
       ConfigError               correct the settings or the command line
       DataDirectoryError        free the data directory or choose another
+        DataDirectoryTakenError   another smsrack has it: wait, or stop that one
       StoreError                the database did not take it:
         StoreBusyError            try again in a moment; nothing was written
         StoreFullError            free some space on its disk; nothing was written
@@ -50,6 +51,8 @@ class ControllerError(Exception):
     """Any refusal; nothing was changed by what raised it."""
 
     code = "error"
+    is_logged = False
+    """Whether what raised it has logged it, as often as that is to be."""
 
 
 class InvalidMsisdnError(ControllerError):
@@ -244,6 +247,10 @@ class DataDirectoryError(ControllerError):
     """The data directory cannot be used."""
 
     code = "data_directory"
+
+
+class DataDirectoryTakenError(DataDirectoryError):
+    """Another smsrack has the data directory."""
 
 
 class BackupError(ControllerError):

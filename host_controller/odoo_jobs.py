@@ -22,6 +22,7 @@ from odoo_sync.forwarding import Forwarding
 from odoo_sync.gateway_sync import HEARTBEAT_S, GatewaySync
 from odoo_sync.intake import Intake
 from odoo_sync.outbox import Outbox
+from odoo_sync.pairings import pairings_version
 from odoo_sync.partners import Partners
 from odoo_sync.pause import Pause
 from odoo_sync.pauses import Pauses
@@ -76,7 +77,8 @@ def odoo_jobs(
     longest_s = timings.odoo_longest_pause_s
     if odoo.mode is OdooMode.GATEWAY:
         # An Odoo that is back fails messages for good while no phone has given a sign of life.
-        gateway = Step("messages", GatewaySync(name, settings, store, clock, bells, rack.phones).run)
+        sync = GatewaySync(name, settings, store, clock, bells, rack.phones)
+        gateway = Step("messages", sync.run, lambda: pairings_version(odoo.pairing_file))
         yield f"odoo {name}", odoo.poll_s, make([gateway], odoo.poll_s, min(longest_s, HEARTBEAT_S))
     else:
         messages = _messages(name, settings, store, clock, bells, timings)

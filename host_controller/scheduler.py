@@ -17,6 +17,8 @@ from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 
+from host_controller.errors import ControllerError
+
 _log = logging.getLogger(__name__)
 _GUARD_PERIOD_S = 2.0
 # Far more than a busy host can make of a guard's period, far less than anybody should wait for a STOP.
@@ -135,6 +137,11 @@ class Clock:
         error: str | None = None
         try:
             work()
+        except ControllerError as caught:
+            error = f"{type(caught).__name__}: {caught}"
+            # It says in words what is refused: where it was raised says nothing to a person.
+            if self._views[name].last_error is None and not caught.is_logged:
+                _log.error("job %s failed; it goes on: %s", name, caught)
         except Exception as caught:
             error = f"{type(caught).__name__}: {caught}"
             if self._views[name].last_error is None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import ipaddress
 import os
+import re
 import tomllib
 from enum import StrEnum
 from pathlib import Path
@@ -64,13 +65,19 @@ def _time_zone(name: str) -> str:
     return name
 
 
+def _odoo_name(name: str) -> str:
+    if not re.fullmatch("[a-z][a-z0-9_]{0,31}", name):
+        raise ValueError("is no name of a connection; write small letters, digits and _, a letter first, at most 32")
+    return name
+
+
 def _with_room(parts: int) -> int:
     if parts < MAX_PARTS:
         raise ValueError(f"must be {MAX_PARTS} or more: a message of the longest kind has to fit in")
     return parts
 
 
-OdooName = Annotated[str, Field(pattern="[a-z][a-z0-9_]{0,31}")]
+OdooName = Annotated[str, AfterValidator(_odoo_name)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 LifeHours = Annotated[float, Field(gt=0, le=8760)]
 ZoneName = Annotated[str, AfterValidator(_time_zone)]
@@ -270,7 +277,7 @@ class OdooSettings(Section):
     """Longest time that one call may take."""
     brand: str | None = None
     """In whose name its messages are sent, where people can opt out of one name and not of another."""
-    message_class: Annotated[str, Field(pattern="transactional|marketing")] = "transactional"
+    message_class: Literal["transactional", "marketing"] = "transactional"
     """Of what does not come from a mailing; what does is marketing."""
     adopt_errors_h: Annotated[float, Field(gt=0, le=720)] | None = None
     """Mode `pull`: SMS of the last so many hours that Odoo could not hand to a provider go from here too."""
@@ -301,8 +308,15 @@ def _secret(file: Path | None, setting: str) -> str:
         raise ConfigError(f"a secret for Odoo is missing; set {setting}")
     try:
         return file.expanduser().read_text("utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read {setting} {file}: {error}") from error
+    except FileNotFoundError as error:
+        name = setting.split(".")[1]
+        raise ConfigError(
+            f"{setting} {file} is not there; `smsrack odoo setup {name}` with --admin LOGIN makes it; or write it"
+        ) from error
+    except OSError as error:
+        raise ConfigError(f"cannot read {setting} {file}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{setting} {file} holds no text") from error
 
 
 class Settings(Section):
@@ -383,11 +397,14 @@ def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
 
 
 def _explain(location: tuple[int | str, ...], kind: str, message: str) -> str:
-    name = ".".join(str(step) for step in location)
+    name = ".".join(str(step) for step in location).removesuffix(".[key]")
     if kind == "extra_forbidden":
         near = difflib.get_close_matches(name, setting_names(), n=1, cutoff=0.0)
         return f"there is no setting {name!r}; did you mean {near[0]!r}?"
-    return f"setting {name!r} {message.removeprefix('Value error, ')}"
+    if kind == "missing":
+        return f"setting {name!r} is missing"
+    words = message.removeprefix("Value error, ")
+    return f"setting {name!r} {words}" if name else words
 
 
 def setting_names() -> list[str]:

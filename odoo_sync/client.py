@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import logging
+import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ from odoo_sync.errors import (
     OdooUnavailableError,
 )
 from odoo_sync.mapping import is_uuid
+from odoo_sync.no_answer import why_no_answer
 from odoo_sync.versions import Capabilities, capabilities_of
 
 T = TypeVar("T")
@@ -42,6 +44,8 @@ _OF_RECORDS = (
     "odoo.exceptions.MissingError",
     "builtins.ValueError",
 )
+# How Odoo says that the user who calls was deleted; only a new login tells more.
+_OWN_USER = re.compile(r"\(Record: res\.users\((\d+),\), User: \1\)")
 # At DEBUG odoorpc writes every call with its password.
 logging.getLogger("odoorpc").setLevel(logging.WARNING)
 
@@ -254,27 +258,28 @@ class OdooClient:
             try:
                 return call()
             except OdooRpcError as error:
-                ours = _translated(error)
+                ours = _translated(error, f"odoo.{self.name}")
                 self._is_logged_in &= isinstance(ours, OdooRecordError)  # anything else may come from the login
                 raise ours from error
             except (OSError, ValueError, http.client.HTTPException, KeyError) as error:
-                words = f"HTTP {error.code}" if isinstance(error, HTTPError) else type(error).__name__
                 raise OdooUnavailableError(
-                    f"Odoo at {self.settings.url} does not answer as it should ({words})"
+                    f"Odoo at {self.settings.url} does not answer as it should ({why_no_answer(error)})"
                 ) from error
 
 
-def _translated(error: OdooRpcError) -> OdooSyncError:
+def _translated(error: OdooRpcError, section: str) -> OdooSyncError:
+    """Give our error; `section` is where the connection stands in the settings."""
     info = error.info if isinstance(error, RPCError) else None
     if not info:
-        return OdooLoginError("Odoo refused the login; check odoo.database, odoo.user and the password or API key")
+        return OdooLoginError(f"Odoo refused the login; check {section}.database, .user and the password or API key")
     data = info.get("data", {})
     name, words = data.get("name", ""), str(data.get("message", "")).split("\n", 1)[0]
     if name in _PASSING:
         if "does not exist" in words:
-            return OdooRejectedError("Odoo has no such database; check odoo.database")
+            return OdooRejectedError(f"Odoo has no such database; check {section}.database")
         return OdooUnavailableError("Odoo's database is busy or away")
-    if name == "odoo.exceptions.AccessDenied":
+    is_gone = name == "odoo.exceptions.MissingError" and _OWN_USER.search(str(data.get("message", "")))
+    if name == "odoo.exceptions.AccessDenied" or is_gone:
         return OdooLoginError("Odoo does not accept the login any more; check the user and its API key")
     if name == "odoo.exceptions.AccessError":
         return OdooRejectedError(f"the Odoo user lacks a right: {words}")

@@ -18,6 +18,7 @@ from urllib.parse import quote, urlsplit
 from host_controller.errors import ConfigError
 from host_controller.settings import OdooSettings
 from odoo_sync.errors import ModuleStumbledError, OdooRejectedError, OdooUnavailableError
+from odoo_sync.no_answer import why_no_answer
 
 MOST_PENDING = 100
 """The module hands out no more in one answer."""
@@ -207,7 +208,7 @@ class GatewayClient:
                 answer = _object(raw)
         except (OSError, http.client.HTTPException) as error:
             raise OdooUnavailableError(
-                f"Odoo at {self._settings.url} does not answer as it should ({type(error).__name__})"
+                f"Odoo at {self._settings.url} does not answer as it should ({why_no_answer(error)})"
             ) from error
         return status, answer
 

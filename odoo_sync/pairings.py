@@ -68,6 +68,15 @@ def read_pairings(file: Path | None, name: str) -> list[Pairing]:
     return pairings
 
 
+def pairings_version(file: Path | None) -> tuple[int, ...] | None:
+    """Give what is another one after every change of the file; None where there is none to be seen."""
+    try:
+        found = file.expanduser().stat() if file else None
+    except OSError:
+        return None
+    return (found.st_ino, found.st_mtime_ns, found.st_size) if found else None
+
+
 def keep_pairing(file: Path | None, name: str, pairing: Pairing) -> bool:
     """Write a pairing into the file, in place of an earlier one of the same phone; True where there was one.
 

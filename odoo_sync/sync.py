@@ -7,7 +7,7 @@ the whole connection is left alone for a while; where it refuses one thing, only
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -37,6 +37,8 @@ class Step:
     """The name of its row."""
     run: Callable[[], int]
     """Does all that is to do; gives how much that was. Raises OdooSyncError."""
+    version: Callable[[], Hashable] = lambda: None
+    """Of what a person mends it by: once that is another one than at a refusal, the step's pause ends."""
 
 
 class OdooSync:
@@ -61,6 +63,8 @@ class OdooSync:
         self._clock = clock
         self._line = make_pause()
         self._pauses = {step.object: make_pause() for step in steps}
+        self._refused_at: dict[str, Hashable] = {}
+        """The version of each step that was refused."""
         self._noted_at: dict[str, datetime] = {}
         self._without_login = set() if without_login is None else without_login
         self._elsewhere: set[str] = set()
@@ -72,7 +76,8 @@ class OdooSync:
             return
         refused: OdooSyncError | None = None
         for number, step in enumerate(self._steps):
-            if self._pauses[step.object].is_on(self._clock()):
+            version = step.version()
+            if self._pauses[step.object].is_on(self._clock()) and self._refused_at[step.object] == version:
                 continue
             try:
                 count = step.run()
@@ -84,6 +89,7 @@ class OdooSync:
                 refused = error
                 continue
             except OdooRejectedError as error:
+                self._refused_at[step.object] = version
                 self._note_refused(step, error)
                 refused = error
                 continue
@@ -119,6 +125,7 @@ class OdooSync:
 
     def _note_failures(self, objects: Sequence[str], error: OdooSyncError, next_at: datetime | None) -> None:
         now = self._clock()
+        error.is_logged = True
         for name in objects:
             self._noted_at.pop(name, None)
 

@@ -180,10 +180,7 @@ def _not_taken(course: Course, mode: OdooMode, name: str, troubles: list[str]) -
         return "Odoo made no SMS of it; does it still have the mailing?"
     if there.state in ("pending", "sent", "process") and mode is not OdooMode.GATEWAY:
         return f"somebody else has it (it is {there.state} in Odoo): {_ELSEWHERE[mode]}".format(name=name)
-    return (
-        "; ".join(dict.fromkeys(troubles))
-        or f"it waits in Odoo and no round has found it: `smsrack odoo status {name}`"
-    )
+    return "; ".join(dict.fromkeys(troubles)) or f"it waits in Odoo and {_WAITS[mode]} `smsrack odoo status {name}`"
 
 
 _HAND_OVER = {
@@ -199,4 +196,9 @@ _HAND_OVER = {
 _ELSEWHERE = {
     OdooMode.PUSH: "its system parameter sms.endpoint leads elsewhere; set it to gateway.public_url",
     OdooMode.PULL: "Odoo's own sender or another smsrack: `smsrack odoo check {name}`",
+}
+_WAITS = {
+    OdooMode.PUSH: "was not handed over; is its scheduled action SMS: SMS Queue Manager on?",
+    OdooMode.PULL: "no round has found it:",
+    OdooMode.GATEWAY: "no round has found it:",
 }

@@ -45,13 +45,23 @@ def odoo() -> None:
 @odoo.command()
 @click.argument("name")
 @click.option("--config", type=click.Path(path_type=Path), required=True, help="The daemon's settings file.")
+@click.option(
+    "--data-dir", envvar="SMSRACK_DATA_DIR", type=click.Path(path_type=Path), help="With --send: the daemon's."
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON document instead of lines.")
 @click.option("--send", is_flag=True, help="Then send one SMS from Odoo to a SIM of the rack, and follow it.")
 @click.option("--to", help="With --send: the SIM that gets it.  [default: the first whose number is known]")
 @click.option("--admin", metavar="LOGIN", help="With --send: the user of Odoo who makes it.  [default: ours]")
 @click.option("--limit-s", type=click.FloatRange(1, 3600), default=180.0, show_default=True, help="With --send.")
 def check(
-    name: str, config: Path, as_json: bool, send: bool, to: str | None, admin: str | None, limit_s: float
+    name: str,
+    config: Path,
+    data_dir: Path | None,
+    as_json: bool,
+    send: bool,
+    to: str | None,
+    admin: str | None,
+    limit_s: float,
 ) -> None:
     """Say whether we can log in to the Odoo called NAME in the settings, what waits there, which right is missing.
 
@@ -59,7 +69,7 @@ def check(
     must be of Odoo's groups Email Marketing / User and Settings. The password is asked for, or in
     SMSRACK_ODOO_ADMIN_PASSWORD; it is kept nowhere.
     """
-    settings = load_settings(config)
+    settings = load_settings(config, {"data_dir": data_dir} if data_dir else None)
     if (to or admin) and not send:
         raise click.UsageError("--to and --admin are of --send")
     findings = Findings(as_json)

@@ -67,7 +67,9 @@ def _log_in(name: str, settings: Settings, admin: str) -> Site:
     try:
         site = look_around(client)
     except OdooLoginError as error:
-        raise OdooLoginError(f"{odoo.database} does not let {admin} in; check --admin and the password") from error
+        raise OdooLoginError(
+            f"the database {odoo.database} does not let {admin} in; check --admin and the password"
+        ) from error
     click.echo(f"Odoo {version}, database {odoo.database}, mode {odoo.mode}")
     return site
 
@@ -107,7 +109,7 @@ def _set_up(
     else:
         return
     pair = f"smsrack odoo pair {name}, " if settings.odoo[name].mode is OdooMode.GATEWAY else ""
-    click.echo(f"Next: {pair}smsrack odoo check {name}, smsrack run. Back again: smsrack odoo setup {name} --undo")
+    click.echo(f"Next: {pair}smsrack odoo check {name}, smsrack run; each with --config. Back again: this with --undo")
 
 
 def _show_plan(found: Plan) -> None:
@@ -147,6 +149,9 @@ def _do(words: str, work: Callable[[], str | None]) -> None:
     click.echo(f"{words} ... ", nl=False)
     try:
         click.echo(work() or "done")
+    except KeyboardInterrupt:
+        click.echo("broken off; the same command again goes on, --undo takes it back")
+        raise
     except ControllerError as error:
         click.echo("failed")
         words = f" (Odoo says: {error.words})" if isinstance(error, OdooRecordError) else ""

@@ -42,7 +42,9 @@ def try_sending(name: str, settings: Settings, options: TrialOptions, show: Call
     client, module_phone_id = _client(name, settings, options.admin), _module_phone(name, settings.odoo[name])
     with open_api(settings) as api:
         if not api.daemon_runs:
-            raise ConfigError("no daemon runs on this data directory; start it with `smsrack run`, then try again")
+            raise ConfigError(
+                f"no daemon runs on {settings.data_dir}; start it with `smsrack run`, or name its --data-dir"
+            )
         sim, number = _find_sim(api, options.to)
         trial = Trial(client, module_phone_id)
         trial.require_rights()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from host_controller.errors import DataDirectoryError
+from host_controller.errors import DataDirectoryError, DataDirectoryTakenError
 
 # sockaddr_un.sun_path of Linux holds 108 bytes with the closing NUL.
 _MAX_SOCKET_PATH_BYTES = 107
@@ -30,7 +30,7 @@ class DataDirectory:
 
     @contextmanager
     def locked(self) -> Iterator[DataDirectory]:
-        """Hold the directory for as long as the block lasts. Raises DataDirectoryError."""
+        """Hold the directory for as long as the block lasts. Raises DataDirectoryError; it does not wait."""
         self._take()
         # Everything that is made from here on is for this user only.
         umask = os.umask(0o077)
@@ -62,7 +62,7 @@ class DataDirectory:
                 raise DataDirectoryError(f"others may enter {self.path}; run: chmod 700 {self.path}")
             self._lock.acquire(timeout=0)
         except Timeout as error:
-            raise DataDirectoryError(
+            raise DataDirectoryTakenError(
                 f"another smsrack uses {self.path}; stop it or choose another --data-dir"
             ) from error
         except OSError as error:

@@ -46,7 +46,9 @@ class _Draft:
     notes: list[str] = field(default_factory=list)
 
     def want(self, item: Item) -> None:
-        """Put down what is not there yet."""
+        """Put down what is not there yet. Raises ConfigError where a file could not be made."""
+        if isinstance(item, SecretFile):
+            item.check()
         if isinstance(item, Record):
             found = self.site.provisioner.find(item)
             if found is Found.MISSING:

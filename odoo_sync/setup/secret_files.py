@@ -23,6 +23,16 @@ class SecretFile:
     secret: str = field(repr=False)
     words: str
 
+    def check(self) -> None:
+        """See that the file could be made. Raises ConfigError."""
+        directory = self.path.parent
+        if not directory.is_dir():
+            raise ConfigError(f"{self.setting} {self.path}: there is no directory {directory}; make it")
+        if not os.access(directory, os.W_OK | os.X_OK):
+            raise ConfigError(
+                f"{self.setting} {self.path}: this user may not write into {directory}; name another file, or let it"
+            )
+
     def write(self) -> None:
         """Make the file. Raises ConfigError where it is there, or cannot be made."""
         try:

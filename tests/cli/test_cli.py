@@ -6,12 +6,13 @@ import json
 import re
 import socket
 import sqlite3
-from contextlib import closing
+from contextlib import ExitStack, closing
 from datetime import datetime
 
 import pytest
 from click.testing import CliRunner
 
+from host_controller import client
 from host_controller.cli import cli
 from host_controller.errors import ControllerError
 from host_controller.store.data_dir import DataDirectory
@@ -250,10 +251,49 @@ def test_an_option_of_any_group_goes_before_the_environment(data_dir, tmp_path, 
     assert (tmp_path / "another" / "smsrack.db").exists()
 
 
-def test_a_data_directory_in_use_without_a_socket(data_dir, offline):
+@pytest.fixture
+def before_the_second_look(monkeypatch):
+    """Give a function that lets something happen once the command line has found no socket."""
+
+    def prepare(happens):
+        looks, look = [], client._answers
+
+        def answers(path):
+            looks.append(path)
+            if len(looks) == 2:
+                happens()
+            return look(path)
+
+        monkeypatch.setattr(client, "_answers", answers)
+        return looks
+
+    return prepare
+
+
+def test_a_daemon_that_is_starting_is_waited_for(request, online_store, offline, before_the_second_look):
+    """It has its directory before its socket."""
+    looks = before_the_second_look(lambda: request.getfixturevalue("online"))
+    result = offline("send", ANNA, "x")
+    assert (result.exit_code, len(looks)) == (0, 2), result.output
+    assert "until `smsrack run` is started" not in result.stderr
+
+
+def test_a_daemon_that_is_ending_is_waited_for(data_dir, offline, before_the_second_look):
+    """Its socket goes before its hold on the directory."""
+    with ExitStack() as ending:
+        ending.enter_context(DataDirectory(data_dir).locked())
+        before_the_second_look(ending.close)
+        result = offline("send", ANNA, "x")
+    assert result.exit_code == 0, result.output
+    assert "until `smsrack run` is started" in result.stderr
+
+
+def test_a_data_directory_in_use_without_a_socket(data_dir, offline, monkeypatch):
+    monkeypatch.setattr(client, "_TAKEN_LIMIT_S", 0.1)
     with DataDirectory(data_dir).locked():
         result = offline("status")
-    assert "another smsrack" in str(result.exception)
+    assert "another smsrack has had" in str(result.exception)
+    assert "it is starting or ending, or it hangs" in str(result.exception)
 
 
 def test_an_unknown_setting_names_the_nearest(tmp_path, offline):

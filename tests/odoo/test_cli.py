@@ -101,4 +101,9 @@ def test_send_wants_a_daemon_and_its_options_want_send(smsrack):
     assert "--to and --admin are of --send" in smsrack("check", "shop", "--to", "1").stderr
     result = smsrack("check", "shop", "--send")
     assert result.exit_code == 1
-    assert "FAIL  send: no daemon runs on this data directory" in result.stdout
+    assert "FAIL  send: no daemon runs on " in result.stdout
+
+
+def test_send_looks_for_the_daemon_of_the_data_directory(smsrack, tmp_path):
+    result = smsrack("check", "shop", "--send", "--data-dir", str(tmp_path / "other"))
+    assert f"no daemon runs on {tmp_path / 'other'}; start it" in result.stdout

@@ -17,7 +17,7 @@ from host_controller.errors import ConfigError
 from host_controller.settings import OdooSettings
 from odoo_sync.errors import OdooUnavailableError
 from odoo_sync.gateway_client import GatewayClient
-from odoo_sync.pairings import Pairing, keep_pairing, parse_pairing, read_pairings
+from odoo_sync.pairings import Pairing, keep_pairing, pairings_version, parse_pairing, read_pairings
 from tests.odoo.gateway_bench import ServedModule
 
 
@@ -105,6 +105,17 @@ def test_an_error_says_which_line_and_shows_no_key(tmp_path):
         keep_pairing(tmp_path / "no" / "pairs", "shop", Pairing("k"))
     with pytest.raises(ConfigError, match="is missing; set"):
         read_pairings(None, "shop")
+
+
+def test_every_change_of_the_file_is_another_version(tmp_path):
+    file = tmp_path / "pairs"
+    seen = [pairings_version(None), pairings_version(file)]
+    assert seen == [None, None]
+    for key in ("one", "two", "two"):
+        keep_pairing(file, "shop", Pairing(key))
+        assert pairings_version(file) not in seen
+        seen.append(pairings_version(file))
+        assert pairings_version(file) == seen[-1]
 
 
 def test_a_server_of_several_databases_is_told_which(served):

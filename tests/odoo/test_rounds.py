@@ -23,7 +23,8 @@ class Rounds:
         self.now, self.store = START, store
         self.calls = {"results": 0, "messages": 0}
         self.errors = {}
-        steps = [Step(name, lambda name=name: self.step(name)) for name in self.calls]
+        self.version = 1
+        steps = [Step(name, lambda name=name: self.step(name), lambda: self.version) for name in self.calls]
         self.sync = OdooSync("shop", steps, store, lambda: self.now, lambda: Pause(10, 300, lambda: 1.0))
 
     def step(self, name):
@@ -68,6 +69,14 @@ def test_six_hours_away(rounds, caplog):
     assert "answers again" in caplog.text
 
 
+@pytest.mark.parametrize("error", [OdooUnavailableError, OdooRejectedError, OdooElsewhereError])
+def test_what_it_raises_it_has_logged(rounds, error):
+    rounds.errors["messages"] = error("no luck")
+    with pytest.raises(error) as raised:
+        rounds.sync.run()
+    assert raised.value.is_logged
+
+
 def test_a_step_that_needs_no_call_does_not_end_the_pause(rounds):
     rounds.errors["messages"] = OdooUnavailableError("Odoo does not answer")
     rounds.run_for(hours=6)
@@ -83,6 +92,20 @@ def test_a_refusal_holds_up_nothing_else_and_is_told_once(rounds, caplog):
     assert [record.levelname for record in caplog.records] == ["ERROR"]
     assert rounds.rows()["results"].error is None
     assert rounds.rows()["messages"].failures == rounds.calls["messages"]
+
+
+def test_what_a_person_has_mended_is_tried_in_the_next_round(rounds):
+    rounds.errors["messages"] = OdooRejectedError("there is no phone")
+    rounds.run_for(hours=1)
+    before = rounds.calls["messages"]
+    rounds.version = 2  # not mended yet: the pauses go on
+    rounds.run_for(seconds=10)
+    assert rounds.calls["messages"] == before + 1
+    rounds.run_for(minutes=4)
+    assert rounds.calls["messages"] == before + 1
+    rounds.version, rounds.errors = 3, {}
+    rounds.run_for(seconds=10)
+    assert rounds.rows()["messages"].failures == 0
 
 
 def test_a_login_that_holds_no_more_is_one_alert(rounds, caplog):

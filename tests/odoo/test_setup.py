@@ -394,6 +394,26 @@ def test_a_file_that_is_there_is_used_and_never_written_over(fake):
     assert row["account_token"] == "theirs-0123456789"
 
 
+def test_a_place_where_no_file_can_be_made_is_told_before_anything_is_done(fake):
+    before = fake.rows()
+    fake.key = fake.directory / "nowhere" / "key"
+    fake.settings()
+    said = fake.run("--admin", "admin", "--yes", code=1)
+    assert f"odoo.shop.password_file {fake.key}: there is no directory {fake.key.parent}; make it" in said
+    assert fake.rows() == before
+
+
+def test_who_breaks_it_off_is_told_how_it_goes_on(fake, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("host_controller.cli.odoo_setup.carry_out", interrupted)
+        said = fake.run("--admin", "admin", "--yes", code=1)
+    assert "broken off; the same command again goes on, --undo takes it back" in said
+    fake.set_up()
+
+
 def test_the_token_of_odoo_goes_into_the_file(fake):
     fake.settings("push")
     fake.odoo.tables["iap.account"].add(account_token="theirs-0123456789")

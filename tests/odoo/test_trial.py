@@ -185,6 +185,7 @@ def failed(failure):
         (There("ab" * 16, "process", "process", None, False, False), None, "pull", [], "another smsrack", False),
         (WAITS, None, "pull", ["messages: another smsrack sends"], "messages: another smsrack sends", False),
         (WAITS, None, "pull", [], "no round has found it: `smsrack odoo status shop`", False),
+        (WAITS, None, "push", [], "was not handed over; is its scheduled action SMS: SMS Queue Manager on?", False),
         (OdooUnavailableError("Odoo does not answer"), None, "pull", [], "Odoo has not been looked at", False),
         (WAITS, Here(refusal="opted_out"), "pull", [], "smsrack refused it: opted_out", True),
         (WAITS, HELD, "pull", [], "held until Fri 07:00: it is too late; `smsrack why 7` says more", True),

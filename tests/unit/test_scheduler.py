@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from host_controller.errors import ConfigError
 from host_controller.scheduler import Clock
 
 
@@ -93,3 +94,27 @@ def test_a_clock_that_is_set_56_years_ahead_makes_up_for_one_run_only(clock, eve
     before = len(runs)
     eventually(lambda: len(runs) > before + 2, 3)
     assert clock.jobs()[0].next_run_at > datetime.now(UTC) - timedelta(seconds=1)
+
+
+@pytest.mark.parametrize(("error", "is_traced"), [(ValueError("no luck"), True), (ConfigError("set it"), False)])
+def test_a_refusal_in_words_is_logged_without_a_traceback(clock, eventually, caplog, error, is_traced):
+    def work():
+        raise error
+
+    clock.every(0.02, "shaky", work)
+    clock.start()
+    eventually(lambda: caplog.records)
+    assert caplog.records[0].getMessage().startswith("job shaky failed; it goes on")
+    assert bool(caplog.records[0].exc_info) is is_traced
+
+
+def test_what_is_logged_already_is_not_logged_again(clock, eventually, caplog):
+    def work():
+        error = ConfigError("set it")
+        error.is_logged = True
+        raise error
+
+    clock.every(0.02, "shaky", work)
+    clock.start()
+    eventually(lambda: clock.jobs()[0].last_error == "ConfigError: set it")
+    assert not caplog.records

@@ -38,6 +38,9 @@ def test_the_command_line_lies_over_the_file(load):
     [
         ("[web]\nprot = 1", "no setting 'web.prot'; did you mean 'web.port'?"),
         ("tiem_zone = 'UTC'", "did you mean 'time_zone'?"),
+        ("[odoo.shop]\nmode = 'pull'", "setting 'odoo.shop.url' is missing"),
+        ("[odoo.Shop-1]\nurl = 'https://odoo.example.com'", "'odoo.Shop-1' is no name of a connection"),
+        ("[odoo.shop]\nurl = 'https://odoo.example.com'\nmessage_class = 'marketing too'", "'odoo.shop.message_class'"),
         ("[web]\nport = 99999", "'web.port'"),
         ("[web]\nhost = '0.0.0.0'", "loopback"),
         ("[web]\nhost = 'rack.example'", "'web.host'"),
@@ -85,3 +88,8 @@ def test_adb_by_the_environment(load, monkeypatch):
 def test_where_the_adb_server_is_must_be_clear(adb, words):
     with pytest.raises(ConfigError, match=words):
         load_settings(None, {"adb": adb})
+
+
+def test_what_concerns_several_settings_names_them_itself(load):
+    with pytest.raises(ConfigError, match=r"^odoo\.shop\.mode push needs gateway\.port"):
+        load("[odoo.shop]\nurl = 'https://odoo.example.com'\nmode = 'push'")
