@@ -84,7 +84,10 @@ def odoo_jobs(
         messages = _messages(name, settings, store, clock, bells, timings)
         yield f"odoo {name}", odoo.poll_s, make(messages, odoo.poll_s, longest_s)
     if odoo.user:
-        both_ways = make(_both_ways(name, settings, store, clock, bells, rack, holds), odoo.poll_s, longest_s)
+        # By themselves: a first copy of many contacts takes minutes.
+        refusals = make(_refusals(name, settings, store, clock, bells, holds), odoo.poll_s, longest_s)
+        yield f"odoo {name} refusals", odoo.poll_s, refusals
+        both_ways = make(_both_ways(name, settings, store, clock, rack), odoo.poll_s, longest_s)
         yield f"odoo {name} both ways", odoo.poll_s, both_ways
     if odoo.user and odoo.mode is not OdooMode.GATEWAY:
         reconcile = make_reconcile(name, settings, store, clock)
@@ -100,19 +103,25 @@ def _messages(name: str, settings: Settings, store: Store, clock: Clock, bells: 
     return steps
 
 
-def _both_ways(
-    name: str, settings: Settings, store: Store, clock: Clock, bells: Bells, rack: Rack, holds: Holds
-) -> list[Step]:
+def _refusals(name: str, settings: Settings, store: Store, clock: Clock, bells: Bells, holds: Holds) -> list[Step]:
+    """What keeps messages back."""
     odoo = settings.odoo[name]
-    client = make_odoo_client(name, settings)  # its own: messages and results wait for none of its calls
+    client = make_odoo_client(name, settings)  # its own: nobody waits for calls of others
     outbox = Outbox(name, store, clock, settings.timings_scale)
-    home = settings.messages.home_region
     of_brand = [peer for peer, other in settings.odoo.items() if other.brand == odoo.brand]
-    partners = Partners(client, home)
-    steps = [
+    home = settings.messages.home_region
+    return [
         Step("pauses", Pauses(client, store, holds, bells, clock).run),
         Step("refused numbers", Blacklist(client, store, outbox, clock, home, odoo.brand, of_brand).run),
     ]
+
+
+def _both_ways(name: str, settings: Settings, store: Store, clock: Clock, rack: Rack) -> list[Step]:
+    odoo = settings.odoo[name]
+    client = make_odoo_client(name, settings)  # its own, as above
+    outbox = Outbox(name, store, clock, settings.timings_scale)
+    partners = Partners(client, settings.messages.home_region)
+    steps: list[Step] = []
     if odoo.mode is not OdooMode.GATEWAY:  # its module does this with what it is told
         told = [peer for peer, other in settings.odoo.items() if other.mode is not OdooMode.GATEWAY and other.user]
         forwarding = Forwarding(outbox, store, clock, told)

@@ -137,6 +137,7 @@ class Blacklist:
             elif was_theirs:
                 self._lift_theirs(session, number)
             if was_active and not row["active"] and author != ours and self._staff.get(author or _ROBOT):
+                self._lift_theirs(session, number)
                 self._lift_older(session, number, record.written_at - _SKEW)
 
     def _lift_theirs(self, session: Session, number: str) -> None:
@@ -161,16 +162,16 @@ class Blacklist:
         lift(found, now=self._clock(), actor=self._actor, reason="an operator of Odoo took it off the blacklist")
 
     def _drop_deleted(self, session: Session, there: Collection[int]) -> None:
-        """A row that was deleted says nothing of who wants what: what is refused here is set there again."""
+        """A row that was deleted says nothing of who wants what: what is refused here is set there again.
+
+        Nor does one that is gone because a backup was restored there: of all that it refused nothing would hold.
+        """
         query = select(OdooBlacklistRecord).where(
             OdooBlacklistRecord.database == self._outbox.database, OdooBlacklistRecord.is_active
         )
         for record in session.scalars(query).all():
             if record.odoo_id not in there:
-                was_theirs, record.is_active, record.is_theirs = record.is_theirs, False, False
-                session.flush()
-                if was_theirs:
-                    self._lift_theirs(session, record.msisdn)
+                record.is_active = record.is_theirs = False
 
     def _state(self) -> tuple[int, int]:
         """Give what changes with every opt-out that is set or lifted: comparing all of a long list takes its time."""

@@ -93,6 +93,14 @@ class OdooSync:
                 self._note_refused(step, error)
                 refused = error
                 continue
+            except Exception as error:
+                _log.exception("Odoo %s: %s stumbled", self._name, step.object)
+                self._refused_at[step.object] = version
+                refused = OdooRejectedError(
+                    f"it stumbled over something unexpected ({type(error).__name__}): see the log"
+                )
+                self._note_refused(step, refused)
+                continue
             self._note_success(step, count)
         if self._line.has_failed:
             _log.info("Odoo %s answers again", self._name)

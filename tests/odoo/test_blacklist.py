@@ -141,15 +141,22 @@ def test_names_and_short_codes_of_theirs_are_passed_over(scene):
     assert scene.sources(PETR) == ["odoo"]
 
 
-def test_what_was_deleted_there_and_is_refused_here_comes_back(scene):
+def test_what_was_deleted_there_comes_back_whoever_had_set_it(scene):
+    """As after a backup was restored in Odoo, which may be older than many a refusal."""
     scene.refuse(ANNA)
     scene.odoo.blacklist.add(number=EVA)
     scene.run()
     scene.odoo.blacklist.rows.clear()
     scene.wait(hours=2)
     scene.run()
-    assert scene.odoo.blacklist.active() == {ANNA}
+    assert scene.odoo.blacklist.active() == {ANNA, EVA}
+    assert scene.sources(EVA) == ["odoo"]
+    row = next(row for row in scene.odoo.blacklist.rows.values() if row["number"] == EVA)
+    scene.wait(minutes=5)
+    scene.odoo.blacklist.change(row, active=False)
+    scene.run()
     assert scene.sources(EVA) == []
+    assert scene.odoo.blacklist.active() == {ANNA}
 
 
 @pytest.mark.parametrize("fault", ["lost_answer", "serialization", "down"])

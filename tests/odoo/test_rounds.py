@@ -164,3 +164,11 @@ def test_a_lost_login_is_one_alert_for_all_rounds_of_a_connection(store, caplog)
     lost["notes"] = True
     run()
     assert [record.levelname for record in caplog.records] == ["ERROR", "ERROR"]
+
+
+def test_a_fault_of_ours_in_one_thing_stops_no_other_and_is_seen(rounds):
+    rounds.errors["results"] = KeyError("sms")
+    rounds.run_for(minutes=5)
+    assert "KeyError" in rounds.rows()["results"].error
+    assert rounds.rows()["messages"].error is None
+    assert rounds.calls["messages"] > rounds.calls["results"] > 1
