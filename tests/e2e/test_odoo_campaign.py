@@ -19,7 +19,7 @@ import pytest
 from odoo_sync.disguise import JOINER
 from tests.e2e.odoo_peers import make_peer
 
-COUNT = int(os.environ.get("SMSRACK_TEST_ODOO_RECIPIENTS", "120"))
+COUNT = int(os.environ.get("SMSRACK_TEST_ODOO_RECIPIENTS", "60"))
 STOPS, OTHERS, TWICE = (20, 25, 5) if COUNT >= 1000 else (6, 8, 2)
 BAD = ["+42077712345", "+42012", "777 12", "není", ""]
 ABROAD = "+421905123456"

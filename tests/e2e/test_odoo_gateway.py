@@ -9,7 +9,7 @@ import pytest
 
 from tests.e2e.odoo_peers import FakePeer, make_peer
 
-COUNT = 100
+COUNT = 60
 OTHERS = 5
 
 
