@@ -204,7 +204,7 @@ def _row(fault: str, how: str, rig: OdooRig, calls: int, minutes: float, back_s:
         "calls": calls,
         "a_minute": calls / minutes if minutes else 0.0,
         "wrong": rig.wrong() + rig.failures_after_success(),
-        "doubled": messages - len(rig.odoo.sms),
+        "doubled": messages - len(rig.odoo.traces),  # a lease is an SMS too, without a trace
         "back_s": back_s,
     }
 
