@@ -17,7 +17,7 @@ from host_controller.store.models import InboundRecord, PhoneRecord, SimRecord
 from host_controller.store.store import Store
 from odoo_sync.changes import odoo_time
 from odoo_sync.client import OdooClient
-from odoo_sync.errors import OdooRecordError, OdooRejectedError
+from odoo_sync.errors import OdooRecordError
 from odoo_sync.inbound_key import key_of
 from odoo_sync.outbox import Item, Kind, Outbox
 from odoo_sync.partners import Partners, chosen
@@ -59,10 +59,8 @@ class Chatter:
         return posted
 
     def _deliver(self, items: Sequence[Item]) -> int:
-        outcomes: dict[int, str] = {}
-        refused: list[_Note] = []
-        kept: set[int] = set()
-        try:
+        stuck: set[str] = set()
+        with self._outbox.delivering(items, "replies", _REFUSED) as delivery:
             notes = self._read(items)
             there = self._posted(notes)
             numbers = {note.number for note in notes if note.message_id not in there}
@@ -70,28 +68,18 @@ class Chatter:
             for note in notes:
                 partner = partners.get(note.number)
                 if note.message_id in there:
-                    outcomes[note.item.id] = "known"
+                    delivery.outcomes[note.item.id] = "known"
                 elif partner is None:
-                    outcomes[note.item.id] = "no_contact"
-                elif note.number not in {earlier.number for earlier in refused}:
-                    kept = {note.item.id}  # until the answer has come
+                    delivery.outcomes[note.item.id] = "no_contact"
+                elif note.number not in stuck:
+                    delivery.asked = {note.item.id}
                     if self._post(note, partner):
-                        outcomes[note.item.id] = POSTED
+                        delivery.outcomes[note.item.id] = POSTED
                     else:
-                        refused.append(note)
-                    kept = set()
-        except OdooRejectedError:
-            kept = set()
-            raise
-        finally:
-            self._outbox.finish(outcomes)
-            kept |= {note.item.id for note in refused}
-            self._outbox.give_back([item.id for item in items if item.id not in outcomes and item.id not in kept])
-        for note in refused:
-            self._outbox.refuse(note.item.id, _REFUSED)
-        if refused:
-            raise OdooRejectedError(f"{len(refused)} replies: {_REFUSED}")
-        return sum(outcome == POSTED for outcome in outcomes.values())
+                        delivery.refused.append(note.item.id)
+                        stuck.add(note.number)
+                    delivery.asked = set()
+        return sum(outcome == POSTED for outcome in delivery.outcomes.values())
 
     def _post(self, note: _Note, partner: int) -> bool:
         values = {

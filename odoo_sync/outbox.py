@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -20,6 +21,7 @@ from sqlalchemy.orm import Session, aliased
 from host_controller.store.models import OdooOutboxRecord
 from host_controller.store.odoo_outbox import GAVE_UP
 from host_controller.store.store import Store
+from odoo_sync.errors import OdooRejectedError
 
 _log = logging.getLogger(__name__)
 BATCH = 500
@@ -50,6 +52,17 @@ class Item:
     id: int
     record: str
     inbound_id: int | None
+
+
+@dataclass
+class Delivery:
+    """What became of rows that were taken."""
+
+    outcomes: dict[int, str] = field(default_factory=dict)
+    """Of those that are done, by id."""
+    refused: list[int] = field(default_factory=list)
+    asked: set[int] = field(default_factory=set)
+    """Those of a call whose answer has not come yet: it may have been made all the same."""
 
 
 class Outbox:
@@ -143,6 +156,27 @@ class Outbox:
 
         if self._store.write(work):
             _log.error("Odoo %s: row %s of odoo_outbox was refused for a week and is given up", self.database, row_id)
+
+    @contextmanager
+    def delivering(self, items: Sequence[Item], what: str, words: str) -> Iterator[Delivery]:
+        """Note what became of taken rows when the block ends, however it does; what was not asked about is due again.
+
+        Raises OdooRejectedError where some were refused: how many of `what`, and `words`, which say why.
+        """
+        delivery = Delivery()
+        try:
+            yield delivery
+        except OdooRejectedError:
+            delivery.asked = set()
+            raise
+        finally:
+            self.finish(delivery.outcomes)
+            kept = {*delivery.outcomes, *delivery.refused, *delivery.asked}
+            self.give_back([item.id for item in items if item.id not in kept])
+        for row_id in delivery.refused:
+            self.refuse(row_id, words)
+        if delivery.refused:
+            raise OdooRejectedError(f"{len(delivery.refused)} {what}: {words}")
 
     def add(
         self, session: Session, kind: Kind, rows: Iterable[tuple[str, int | None]], *, outcome: str | None = None

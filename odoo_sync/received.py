@@ -18,7 +18,7 @@ from host_controller.store.store import Store
 from host_controller.text.stop_words import StopVerdict
 from odoo_sync.changes import ALSO_ARCHIVED, odoo_time
 from odoo_sync.client import OdooClient
-from odoo_sync.errors import OdooRecordError, OdooRejectedError
+from odoo_sync.errors import OdooRecordError
 from odoo_sync.forwarding import Forwarding
 from odoo_sync.inbound_key import key_of
 from odoo_sync.outbox import Item, Kind, Outbox
@@ -80,13 +80,10 @@ class Received:
         return bool(self._client.call("x_smsrack_inbound", "fields_get", [["x_key"], ["type"]]))
 
     def _deliver(self, items: Sequence[Item]) -> int:
-        outcomes: dict[int, str] = {}
-        refused: list[_Row] = []
-        kept: set[int] = set()
-        try:
+        with self._outbox.delivering(items, "received messages", _REFUSED) as delivery:
             rows = self._read(items)
             there = self._known(rows)
-            outcomes = {row.item.id: KNOWN for row in rows if row.key in there}
+            delivery.outcomes = {row.item.id: KNOWN for row in rows if row.key in there}
             new = [row for row in rows if row.key not in there]
             partners = chosen(self._client, self._partners, {row.number for row in new if row.number}, self._clock())
             for row in new:
@@ -94,26 +91,15 @@ class Received:
             left = [new] if new else []
             while left:
                 group = left.pop()
-                kept = {row.item.id for row in group}  # until the answer has come
+                delivery.asked = {row.item.id for row in group}
                 if self._make(group):
-                    outcomes |= dict.fromkeys(kept, SHOWN)
+                    delivery.outcomes |= dict.fromkeys(delivery.asked, SHOWN)
                 elif len(group) == 1:
-                    refused += group
+                    delivery.refused += delivery.asked
                 else:
                     left += [group[len(group) // 2 :], group[: len(group) // 2]]
-                kept = set()
-        except OdooRejectedError:
-            kept = set()
-            raise
-        finally:
-            self._outbox.finish(outcomes)
-            kept |= {row.item.id for row in refused}
-            self._outbox.give_back([item.id for item in items if item.id not in outcomes and item.id not in kept])
-        for row in refused:
-            self._outbox.refuse(row.item.id, _REFUSED)
-        if refused:
-            raise OdooRejectedError(f"{len(refused)} received messages: {_REFUSED}")
-        return sum(outcome == SHOWN for outcome in outcomes.values())
+                delivery.asked = set()
+        return sum(outcome == SHOWN for outcome in delivery.outcomes.values())
 
     def _make(self, rows: Sequence[_Row]) -> bool:
         """Make these rows, all or none; False where Odoo does not take them all. Raises OdooSyncError."""
