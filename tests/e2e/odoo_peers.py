@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import secrets
 import subprocess
 import sys
 import threading
@@ -332,3 +333,13 @@ def make_peer(which, mode):
         return FakePeer(mode)
     variable = "SMSRACK_TEST_ODOO_GATEWAY_URL" if mode == "gateway" else "SMSRACK_TEST_ODOO_URL"
     return RealPeer(mode) if variable in os.environ else None
+
+
+def start_beside(peer, start_rack, make_daemon, *, prefix, count, login=True):
+    """Give a rack and a daemon on it that knows this Odoo, where contacts are with numbers that begin with `prefix`."""
+    rack = start_rack(phones=4, guard_max_parts=10_000, seed=61)
+    smsrack = make_daemon(rack, per_minute=600)
+    peer.add_settings(smsrack, login=login)
+    stem = secrets.randbelow(1000)
+    peer.add_contacts([f"{prefix}{stem:03d}{n:03d}" for n in range(count)])
+    return rack, smsrack

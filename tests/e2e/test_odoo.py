@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from tests.e2e.odoo_peers import FakePeer, make_peer
+from tests.e2e.odoo_peers import FakePeer, make_peer, start_beside
 
 COUNT = 60
 
@@ -26,11 +26,7 @@ def start(start_rack, make_daemon):
     """Give a function that makes a rack, a daemon on it that knows an Odoo, and a mailing that waits there."""
 
     def make(peer):
-        rack = start_rack(phones=4, guard_max_parts=10_000, seed=61)
-        smsrack = make_daemon(rack, per_minute=600)
-        peer.add_settings(smsrack)
-        stem = secrets.randbelow(1000)
-        peer.add_contacts([f"+420777{stem:03d}{n:03d}" for n in range(COUNT)])
+        rack, smsrack = start_beside(peer, start_rack, make_daemon, prefix="+420777", count=COUNT)
         return rack, smsrack, peer.queue(f"Fault {secrets.token_hex(3)}")
 
     return make

@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from tests.e2e.odoo_peers import FakePeer, make_peer
+from tests.e2e.odoo_peers import FakePeer, make_peer, start_beside
 
 COUNT = 60
 OTHERS = 5
@@ -27,12 +27,7 @@ def start(start_rack, make_daemon):
     """Give a function that makes a rack, a daemon on it, and contacts in an Odoo."""
 
     def make(peer):
-        rack = start_rack(phones=4, guard_max_parts=10_000, seed=61)
-        smsrack = make_daemon(rack, per_minute=600)
-        peer.add_settings(smsrack, login=False)
-        stem = secrets.randbelow(1000)
-        peer.add_contacts([f"+420775{stem:03d}{n:03d}" for n in range(COUNT)])
-        return rack, smsrack
+        return start_beside(peer, start_rack, make_daemon, prefix="+420775", count=COUNT, login=False)
 
     return make
 

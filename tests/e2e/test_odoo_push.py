@@ -8,7 +8,7 @@ from collections import Counter
 
 import pytest
 
-from tests.e2e.odoo_peers import FakePeer, make_peer
+from tests.e2e.odoo_peers import FakePeer, make_peer, start_beside
 
 COUNT = 60
 SUCCESS = {"sent", "delivered"}
@@ -35,11 +35,7 @@ def start(start_rack, make_daemon):
     """Give a function that makes a rack, a daemon on it, and a mailing that waits in an Odoo."""
 
     def make(peer, count=COUNT, login=False):
-        rack = start_rack(phones=4, guard_max_parts=10_000, seed=61)
-        smsrack = make_daemon(rack, per_minute=600)
-        peer.add_settings(smsrack, login=login)
-        stem = secrets.randbelow(1000)
-        peer.add_contacts([f"+420776{stem:03d}{n:03d}" for n in range(count)])
+        rack, smsrack = start_beside(peer, start_rack, make_daemon, prefix="+420776", count=count, login=login)
         return rack, smsrack, peer.queue(f"Push {secrets.token_hex(3)}")
 
     return make
