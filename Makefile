@@ -8,10 +8,10 @@ BIN := $(VENV)/bin
 demo: $(VENV)/.runtime
 	@$(BIN)/smsrack demo $(ARGS)
 
-# Most tests wait for phones and clocks: files side by side, a worker more than there are cores, in their order, so that
-# the long ones are not the last.
+# Most tests wait for phones and clocks: files side by side, two workers a core, in their order, so that the long ones
+# are not the last.
 test: lint
-	$(BIN)/pytest -n $$(($$(getconf _NPROCESSORS_ONLN) + 1)) --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(BIN)/pytest -n $$(($$(getconf _NPROCESSORS_ONLN) * 2)) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 # The long runs: the daemon killed at every step of a send and at random (LONG=1: four times as often), random faults
 # for ten minutes (or HOURS=8), 10,000 messages without any; 2,000 histories of faults on modelled phones, 100,000

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import socket
+import tempfile
 import threading
 import time
 import urllib.error
@@ -28,6 +29,18 @@ from host_controller.store.engines import open_sqlite
 from host_controller.store.store import Store
 from tests.postgresql import find_binaries, running_server
 
+_MEMORY = Path("/dev/shm")
+_MEMORY_WANTED_BYTES = 2 << 30
+
+
+def _keep_files_in_memory() -> None:
+    """Hundreds of databases that live for a second each: on a disk, a run waits minutes for it, in no test's order."""
+    room = shutil.disk_usage(_MEMORY).free if os.access(_MEMORY, os.W_OK) else 0
+    if room >= _MEMORY_WANTED_BYTES and "TMPDIR" not in os.environ:
+        os.environ["TMPDIR"] = tempfile.tempdir = str(_MEMORY)
+
+
+_keep_files_in_memory()
 # A client library must never start an adb server of its own accord.
 os.environ["ADBUTILS_ADB_PATH"] = "/bin/false"
 settings.register_profile(
@@ -191,12 +204,17 @@ def migrated_file(tmp_path_factory):
 def fresh_database(request, tmp_path):
     """Give the function that makes a new database of a kind; only one that `is_empty` has no tables for sure."""
 
+    made = []
+
     def make(kind: str, *, is_empty: bool = False) -> Path | str:
         if kind == "sqlite":
             return tmp_path / "smsrack.db"
-        return request.getfixturevalue("postgresql").new_database(is_empty=is_empty)
+        made.append(request.getfixturevalue("postgresql").new_database(is_empty=is_empty))
+        return made[-1]
 
-    return make
+    yield make
+    for url in made:
+        request.getfixturevalue("postgresql").drop_database(url)
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from itertools import count
 from pathlib import Path
 
 import psycopg
+from sqlalchemy import make_url
 
 from host_controller.store.store import Store
 
@@ -40,6 +41,7 @@ class Server:
         self.start()
 
     def start(self) -> None:
+        # No test cuts the power of the whole machine: what the system has in memory survives a killed server.
         options = f"-k {self._home} -c listen_addresses='' -c max_connections=300"
         self._run("pg_ctl", "-D", str(self._data), "-w", "-l", str(self._home / "log"), "-o", options, "start")
 
@@ -55,6 +57,12 @@ class Server:
             connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
         return self.url(name)
 
+    def drop_database(self, url: str) -> None:
+        """End it, whoever still holds it: a thousand of them would fill a memory."""
+        name = make_url(url).database
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
     @cache  # noqa: B019 - a server lives as long as the tests
     def _migrated(self) -> str:
         name = "migrated"
@@ -65,9 +73,6 @@ class Server:
 
     def url(self, name: str) -> str:
         return f"postgresql://smsrack@/{name}?host={self._home}"
-
-    def stop(self) -> None:
-        self._run("pg_ctl", "-D", str(self._data), "-m", "fast", "stop")
 
     def _run(self, program: str, *arguments: str) -> None:
         command = [*_as_user(), str(self._binaries / program), *arguments]
@@ -88,7 +93,7 @@ def running_server(binaries: Path) -> Iterator[Server]:
         try:
             yield server
         finally:
-            server.stop()
+            server.kill()  # nothing of it is kept
 
 
 def _user() -> pwd.struct_passwd | None:

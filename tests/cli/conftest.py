@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-import threading
 from contextlib import closing
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from host_controller.settings import load_settings
 from host_controller.store.data_dir import DataDirectory
 from host_controller.store.store import Store
 from host_controller.wiring import make_api_app, utc_now
-from tests.serving import run_until_closed
+from tests.serving import Serving
 from web import Services
 
 
@@ -53,13 +52,11 @@ def online(data_dir, offline, online_store, daemon_settings, eventually):
     services = Services(online_store, None, Bells(), daemon_settings, utc_now)
     path = str(DataDirectory(data_dir).socket)
     server = waitress.create_server(make_api_app(services), unix_socket=path, unix_socket_perms="600")
-    thread = threading.Thread(target=run_until_closed, args=(server,), daemon=True)
-    thread.start()
+    serving = Serving(server)
     yield offline
     # Closed under a request, its loop would stumble over a file descriptor that is gone.
     eventually(lambda: not server.active_channels, what="the end of the last request")
-    server.close()
-    thread.join(5)
+    serving.stop()
 
 
 @pytest.fixture(params=["offline", "online"])

@@ -15,19 +15,17 @@ import os
 import secrets
 import subprocess
 import sys
-import threading
 import time
 import urllib.request
 from urllib.parse import urlsplit
 
 import odoorpc
-import waitress
 
 from benchmarks.rack import free_port
 from odoo_sync.fake import FakeOdoo, GatewayModule, make_app, mount
 from odoo_sync.fake.sending import send_queue
 from odoo_sync.lease import PREFIX
-from tests.serving import run_until_closed
+from tests.serving import serve
 
 TOKEN = "0123456789abcdef0123456789canary"
 NUMBER = "+420700000001"
@@ -115,16 +113,11 @@ class FakePeer(Peer):
         return TOKEN
 
     def start(self):
-        self._server = waitress.create_server(self.app, host="127.0.0.1", port=self.port)
-        self.port = self._server.effective_port
-        self._thread = threading.Thread(target=run_until_closed, args=(self._server,), daemon=True)
-        self._thread.start()
+        self._server = serve(self.app, self.port)
+        self.port = self._server.port
 
     def stop(self):
-        self._server.close()
-        # While its loop still looks at the socket, the port is taken.
-        self._thread.join(10)
-        assert not self._thread.is_alive()
+        self._server.stop()
 
     def close(self):
         self.stop()

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import threading
 from contextlib import closing
 
 import flask
 import pytest
-import waitress
 
 from host_controller.events import Bells
 from host_controller.messaging.submit import Draft
 from host_controller.settings import load_settings
 from host_controller.store.store import Store
 from host_controller.wiring import utc_now
-from tests.serving import run_until_closed
+from tests.serving import serve
 from web import Services, create_app, make_pages
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -40,19 +38,16 @@ def test_the_page_updates_itself(tmp_path):
                     services.submit([Draft("+420777123456", "přišlo <b>později</b>")], "test")
                 asked.append(flask.request.headers.get("If-None-Match"))
 
-        server = waitress.create_server(app, host="127.0.0.1", port=0)
-        thread = threading.Thread(target=run_until_closed, args=(server,), daemon=True)
-        thread.start()
+        server = serve(app)
         command = [CHROMIUM, *FLAGS, f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom"]
         result = subprocess.run(
-            [*command, f"http://127.0.0.1:{server.effective_port}/"],
+            [*command, f"{server.url}/"],
             capture_output=True,
             text=True,
             check=False,
             timeout=90,
         )
-        server.close()
-        thread.join(5)
+        server.stop()
     assert "přišlo &lt;b&gt;později&lt;/b&gt;" in result.stdout
     assert "Refused to" not in result.stderr
     assert len(asked) >= 2

@@ -8,7 +8,7 @@ from benchmarks.crash import RANDOM, as_table, run_legs
 from device_drivers.failpoints import NAMES
 
 # Each meets every failpoint once, or nearly every one.
-LEGS, RANDOM_KILLS = 2, 10
+LEGS, RANDOM_KILLS = 2, 5
 
 
 def test_a_death_at_every_step(capsys):

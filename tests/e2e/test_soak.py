@@ -1,4 +1,4 @@
-"""Half a minute of random faults while messages are asked for, and some hundred messages without any."""
+"""Twenty seconds of random faults while messages are asked for, and some hundred messages without any."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from benchmarks.nursery import nursery
 from benchmarks.soak import Load, clean_soak, soak
 
-SECONDS, MESSAGES = 30, 500
+SECONDS, MESSAGES = 20, 300
 
 
 @pytest.fixture(scope="module")

@@ -5,12 +5,11 @@ from __future__ import annotations
 import http.client
 import json
 import socket
-import threading
 from contextlib import contextmanager
 
 from host_controller.settings import load_settings
 from tests.conftest import free_port
-from tests.serving import run_until_closed
+from tests.serving import Serving
 from web import make_gateway_server
 
 LIMIT_S = 20
@@ -39,11 +38,8 @@ class Server:
 def serving(bench, **terms):
     port = free_port()
     settings = load_settings(None, {"gateway": {**bench.settings.gateway.model_dump(), "port": port}}).gateway
-    server = make_gateway_server(bench.app, settings, **terms)
-    thread = threading.Thread(target=run_until_closed, args=(server,), daemon=True)
-    thread.start()
+    server = Serving(make_gateway_server(bench.app, settings, **terms))
     try:
         yield Server(bench, port)
     finally:
-        server.close()
-        thread.join(LIMIT_S)
+        server.stop()

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from datetime import UTC, datetime
 
 import pytest
-import waitress
 
 from host_controller.events import Bells
 from host_controller.settings import MessageSettings, OdooSettings
@@ -17,7 +15,7 @@ from odoo_sync.pause import Pause
 from odoo_sync.pull import Pull
 from odoo_sync.results import Results
 from odoo_sync.sync import OdooSync, Step
-from tests.serving import run_until_closed
+from tests.serving import serve
 
 
 class Served:
@@ -35,17 +33,14 @@ class Served:
         self.app = make_app(self.odoo)
         self.faults = self.app.config["FAULTS"]
         if self._server is not None:
-            self._server.application = self.app
+            self._server.change(self.app)
 
     def start(self) -> None:
-        self._server = waitress.create_server(self.app, host="127.0.0.1", port=self.port)
-        self.port = self._server.effective_port
-        self._thread = threading.Thread(target=run_until_closed, args=(self._server,), daemon=True)
-        self._thread.start()
+        self._server = serve(self.app, self.port)
+        self.port = self._server.port
 
     def stop(self) -> None:
-        self._server.close()
-        self._thread.join(5)
+        self._server.stop()
 
     def settings(self, **changes) -> OdooSettings:
         values = {"url": f"http://127.0.0.1:{self.port}", "database": "odoo18", "user": "gw_min", "call_limit_s": 2}

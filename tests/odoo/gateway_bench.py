@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import threading
 from datetime import UTC, datetime, timedelta
 
-import waitress
 from sqlalchemy import select
 
 from host_controller.events import Bells
@@ -16,7 +14,7 @@ from host_controller.store.models import MessageRecord, PhoneRecord, SimRecord
 from host_controller.store.store import Store
 from odoo_sync.fake import FakeOdoo, GatewayModule, make_app, mount
 from odoo_sync.gateway_sync import GatewaySync
-from tests.serving import run_until_closed
+from tests.serving import serve
 
 START = datetime(2026, 11, 26, 12, tzinfo=UTC)
 NUMBER, NUMBER_2 = "+420700000001", "+420700000002"
@@ -40,19 +38,11 @@ class ServedModule:
         return f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        self._server = waitress.create_server(self.app, host="127.0.0.1", port=self.port)
-        self.port = self._server.effective_port
-        self._thread = threading.Thread(target=run_until_closed, args=(self._server,), daemon=True)
-        self._thread.start()
-
-    def close(self) -> None:
-        """Answer no more; the thread ends within a second, for which nobody waits."""
-        self._server.close()
+        self._server = serve(self.app, self.port)
+        self.port = self._server.port
 
     def stop(self) -> None:
-        """Answer no more and free the port."""
-        self.close()
-        self._thread.join(10)
+        self._server.stop()
 
 
 class GatewayBench:
@@ -144,5 +134,5 @@ class GatewayBench:
         return self.store.write(work)
 
     def close(self) -> None:
-        self.served.close()
+        self.served.stop()
         self.store.close()

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import flask
 import pytest
-import waitress
 from sqlalchemy import select
 
 from host_controller.consent.opt_outs import Origin, add_opt_out, in_force, lift
@@ -27,7 +26,7 @@ from odoo_sync.intake import Intake
 from odoo_sync.mailings import batch_of
 from odoo_sync.push import PATHS, make_push
 from odoo_sync.results import Results
-from tests.serving import run_until_closed
+from tests.serving import serve
 
 TRANSCRIPTS = Path(__file__).parents[1] / "transcripts" / "odoo"
 TOKEN = "0123456789abcdef0123456789abcdef"
@@ -47,17 +46,14 @@ class Pushing:
         app = flask.Flask("endpoint")
         app.register_blueprint(make_push([(TOKEN, self.intake)], 3))
         self.client = app.test_client()
-        self._server = waitress.create_server(app, host="127.0.0.1", port=0)
-        self.url = f"http://127.0.0.1:{self._server.effective_port}{PATHS[0]}"
-        self._thread = threading.Thread(target=run_until_closed, args=(self._server,), daemon=True)
-        self._thread.start()
+        self._server = serve(app)
+        self.url = f"{self._server.url}{PATHS[0]}"
 
     def clock(self):
         return self.now
 
     def close(self):
-        self._server.close()
-        self._thread.join(5)
+        self._server.stop()
 
     def send(self, **options):
         return send_queue(self.odoo, self.url, TOKEN, **options)

@@ -9,11 +9,9 @@ import os
 import random
 import re
 import stat
-import threading
 import uuid
 
 import pytest
-import waitress
 from click.testing import CliRunner
 
 from host_controller.cli import cli
@@ -29,7 +27,7 @@ from odoo_sync.setup.provision import Found, Provisioner
 from odoo_sync.setup.records import Record, Ref, XmlId
 from odoo_sync.setup.site import look_around
 from odoo_sync.setup.user import group_records
-from tests.serving import run_until_closed
+from tests.serving import serve
 
 FAULTS = int(os.environ.get("SMSRACK_TEST_SETUP_FAULTS", "6"))
 ENDPOINT = "https://sms.example.com"
@@ -90,35 +88,15 @@ class Scene:
         return {**found, "parameters": parameters}
 
 
-class Front:
-    """One server for the fake of each test: to end a server takes a second."""
-
-    def __init__(self):
-        self.app = None
-        self.server = waitress.create_server(self, host="127.0.0.1", port=0)
-
-    def __call__(self, environ, start_response):
-        return self.app(environ, start_response)
-
-
-@pytest.fixture(scope="module")
-def front():
-    made = Front()
-    thread = threading.Thread(target=run_until_closed, args=(made.server,), daemon=True)
-    thread.start()
-    yield made
-    made.server.close()
-    thread.join(5)
-
-
 @pytest.fixture
-def fake(front, tmp_path):
+def fake(tmp_path):
     odoo = FakeOdoo("odoo18", "gw_min", "s3cret-canary")
-    front.app = make_app(odoo)
-    made = Scene(f"http://127.0.0.1:{front.server.effective_port}", "odoo18", "admin", "admin", tmp_path)
+    serving = serve(make_app(odoo))
+    made = Scene(serving.url, "odoo18", "admin", "admin", tmp_path)
     made.odoo = odoo
     made.settings()
-    return made
+    yield made
+    serving.stop()
 
 
 @pytest.fixture(params=["fake", "real"])

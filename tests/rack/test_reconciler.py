@@ -24,6 +24,7 @@ def test_what_the_phone_had_not_begun_is_sent_once(rack, fake_phone):
     assert rack.events(ids[0])[:4] == ["queued", "submitting", "queued", "submitting"]
 
 
+@pytest.mark.gives_up
 def test_under_another_start_of_the_phone_absence_proves_nothing(rack, fake_phone):
     phone = fake_phone(faults=["cut"])
     answers = []
@@ -57,6 +58,7 @@ def test_a_refusal_that_was_not_heard_goes_to_another_phone(rack, fake_phone):
     assert len(first.air) + len(second.air) == 1
 
 
+@pytest.mark.gives_up
 def test_a_phone_that_has_no_journal_leaves_the_doubt(rack, fake_phone):
     phone = fake_phone(faults=["cut"])
     phone.revoke = lambda _: JournalAnswer(JournalWord.SILENT, None)
@@ -65,6 +67,7 @@ def test_a_phone_that_has_no_journal_leaves_the_doubt(rack, fake_phone):
     assert rack.wait_settled() == [MessageState.UNKNOWN]
 
 
+@pytest.mark.gives_up
 def test_the_radio_proves_what_has_no_row_and_a_late_row_is_its_own(rack, fake_phone):
     phone = fake_phone(has_radio_log=True, faults=["no_row", "silent"])
     rack.plug_in(phone)
@@ -79,6 +82,7 @@ def test_the_radio_proves_what_has_no_row_and_a_late_row_is_its_own(rack, fake_p
     assert len(phone.air) == 1
 
 
+@pytest.mark.gives_up
 def test_a_message_that_was_given_up_takes_no_row_from_an_equal_one_that_is_sent_later(rack, fake_phone):
     phone = fake_phone(faults=["silent"])
     rack.plug_in(phone)

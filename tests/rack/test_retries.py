@@ -63,6 +63,7 @@ def test_a_sim_whose_network_refuses_three_in_a_row_is_stopped_until_a_person_co
     assert rack.wait_settled().count(MessageState.SENT) == 3
 
 
+@pytest.mark.gives_up
 @pytest.mark.parametrize(
     ("settlement", "state"),
     [(Settlement.SENT, MessageState.SENT), (Settlement.FAILED, MessageState.FAILED)],
@@ -80,6 +81,7 @@ def test_a_person_settles_what_is_unknown(rack, fake_phone, settlement, state):
     assert rack.reasons(message_id)[-1] == "asked the recipient"
 
 
+@pytest.mark.gives_up
 def test_a_person_sends_it_once_more_under_a_new_attempt(rack, fake_phone):
     phone = fake_phone(faults=["no_row"])
     rack.plug_in(phone)
@@ -96,6 +98,7 @@ def test_a_person_sends_it_once_more_under_a_new_attempt(rack, fake_phone):
         rack.store.write(lambda session: settle(session, [99], Settlement.SENT, **again))
 
 
+@pytest.mark.gives_up
 def test_late_proof_wins_over_a_message_that_waits_to_be_sent_again(rack, fake_phone):
     phone = fake_phone(faults=["no_row"])
     rack.plug_in(phone)
@@ -111,6 +114,7 @@ def test_late_proof_wins_over_a_message_that_waits_to_be_sent_again(rack, fake_p
     assert len(phone.air) == 1
 
 
+@pytest.mark.gives_up
 def test_by_rule_unknown_ones_are_taken_as_sent_or_failed(make_rack, fake_phone):
     rack = make_rack(messages={"on_unknown": "assume_failed", "unknown_after_h": 1})
     rack.plug_in(fake_phone(faults=["no_row"]))
@@ -122,6 +126,7 @@ def test_by_rule_unknown_ones_are_taken_as_sent_or_failed(make_rack, fake_phone)
     assert rack.states() == [MessageState.FAILED]
 
 
+@pytest.mark.gives_up
 @pytest.mark.parametrize(
     ("restarted", "word", "times"),
     [(True, JournalWord.REVOKED, 1), (False, JournalWord.REVOKED, 0), (True, JournalWord.BEGUN, 0)],
@@ -171,6 +176,7 @@ def test_only_old_settled_entries_leave_the_journal(rack, fake_phone):
     assert set(phone.begun) == {*ids, 4711} - {old}
 
 
+@pytest.mark.gives_up
 def test_a_host_clock_that_was_set_back_does_not_keep_a_message_waiting(rack, fake_phone):
     phone = fake_phone(faults=["no_row"])
     rack.plug_in(phone)

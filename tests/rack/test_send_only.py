@@ -51,6 +51,7 @@ def test_a_phone_that_cannot_be_read_needs_a_persons_word(rack, fake_phone, care
     rack.wait_until(lambda: view(rack).status is PhoneStatus.READY)
 
 
+@pytest.mark.gives_up
 def test_without_an_answer_of_the_radio_a_message_ends_unknown(rack, fake_phone, care):
     phone = fake_phone(can_read_sms=False)
     phone.read_radio_answers = lambda _: RadioAnswers(0, 1)
@@ -215,6 +216,7 @@ def test_a_phone_that_is_gone_for_good_is_removed_as_it_is(rack, fake_phone, car
         care.enrol("fake-1")
 
 
+@pytest.mark.gives_up
 def test_a_phone_without_any_witness_is_not_held_for_want_of_one(rack, fake_phone, care):
     phone = fake_phone(can_read_sms=False, has_radio_log=False)
     phone.read_radio_answers = lambda _: None

@@ -64,6 +64,7 @@ def test_no_answer_but_a_row_is_sent_and_never_repeated(rack, fake_phone):
     assert len(phone.air) == 1
 
 
+@pytest.mark.gives_up
 @pytest.mark.parametrize("fault", ["no_row", "silent", "withdrawn"])
 def test_without_proof_it_is_unknown_and_never_repeated(rack, fake_phone, fault):
     phone = fake_phone(faults=[fault])
@@ -75,6 +76,7 @@ def test_without_proof_it_is_unknown_and_never_repeated(rack, fake_phone, fault)
     assert len(phone.air) == (0 if fault == "silent" else 1)
 
 
+@pytest.mark.gives_up
 def test_a_late_row_turns_unknown_into_sent(rack, fake_phone):
     phone = fake_phone(faults=["no_row"])
     rack.plug_in(phone)
@@ -106,6 +108,7 @@ def test_refused_by_every_phone_it_fails_in_the_phones_words(rack, fake_phone):
     assert "SecurityException" in rack.message(message_id).error_message
 
 
+@pytest.mark.gives_up
 def test_three_messages_without_trace_hold_the_phone(rack, fake_phone):
     phone = fake_phone(faults=["silent"] * 3)
     rack.plug_in(phone)
@@ -123,6 +126,7 @@ def test_three_messages_without_trace_hold_the_phone(rack, fake_phone):
     rack.wait_until(lambda: rack.states()[-1] is MessageState.SENT)
 
 
+@pytest.mark.gives_up
 def test_no_more_than_eight_wait_for_their_proof_at_a_time(make_rack, fake_phone, monkeypatch):
     monkeypatch.setattr(Enrolled, "most_unproven", 8)
     rack = make_rack(timings_scale=0.04)
