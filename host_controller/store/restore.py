@@ -10,15 +10,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, update
 
 from host_controller.errors import BackupError, DataDirectoryError
 from host_controller.rules.states import MessageState
-from host_controller.store import migrations
 from host_controller.store.backup import MADE_AT_TABLE, copied, partial_file
 from host_controller.store.database_guard import check_place
 from host_controller.store.models import MessageRecord, PhoneRecord
+from host_controller.store.revisions import known_revisions
 from host_controller.store.sqlite_file import (
     SQLITE_ERRORS,
     find_damage,
@@ -118,8 +117,7 @@ def _check_revision(copy: sqlite3.Connection, file: Path) -> None:
     row = copy.execute("SELECT version_num FROM alembic_version").fetchone() if _has(copy, "alembic_version") else None
     if row is None:
         raise BackupError(f"{file} is not a database of smsrack; name another backup")
-    scripts = ScriptDirectory(os.fspath(Path(migrations.__file__).parent))
-    if row[0] not in {script.revision for script in scripts.walk_revisions()}:
+    if row[0] not in known_revisions():
         raise BackupError(f"{file} is of a newer smsrack; install that version")
 
 

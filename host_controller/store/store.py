@@ -7,9 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from alembic import command
-from alembic.config import Config
-from alembic.util import CommandError
 from sqlalchemy import Connection, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
@@ -18,6 +15,7 @@ from host_controller.errors import DataDirectoryError
 from host_controller.store.engines import open_postgresql, open_sqlite, take_over
 from host_controller.store.refusals import Refusals
 from host_controller.store.restore import finish_restore
+from host_controller.store.revisions import migrate
 from host_controller.store.troubles import explain, first_line
 from host_controller.store.writer import Writer
 
@@ -108,13 +106,6 @@ class Store:
             call()
 
     def _migrate(self) -> None:
-        config = Config()
-        config.set_main_option("script_location", "host_controller.store:migrations")
-        config.set_main_option("path_separator", "os")
         with self._writer.transaction() as connection:
-            config.attributes["connection"] = connection
-            try:
-                command.upgrade(config, "head")
-            except CommandError as error:
-                raise DataDirectoryError("the database is of a newer smsrack; install that version") from error
+            migrate(connection)
             finish_restore(connection)

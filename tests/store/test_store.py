@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import stat
 import threading
 from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, select
 from sqlalchemy.exc import StatementError
 
 from host_controller.errors import DataDirectoryError
+from host_controller.store import migrations
 from host_controller.store.data_dir import DataDirectory
 from host_controller.store.models import Base, OptOutRecord
+from host_controller.store.revisions import known_revisions
 from host_controller.store.store import Store
 
 
@@ -34,6 +39,11 @@ def opt_out(number, at=None):
 def test_the_migrations_make_the_tables_that_the_models_say(store, tmp_path):
     with create_engine(f"sqlite:///{tmp_path / 'smsrack.db'}").connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+
+
+def test_the_revisions_are_those_of_the_migrations(store):
+    scripts = ScriptDirectory(os.fspath(Path(migrations.__file__).parent))
+    assert known_revisions() == [script.revision for script in reversed(list(scripts.walk_revisions()))]
 
 
 def test_commits_are_durable_and_readers_see_them(store, tmp_path):
