@@ -43,7 +43,7 @@ class Served:
         self._server.stop()
 
     def settings(self, **changes) -> OdooSettings:
-        values = {"url": f"http://127.0.0.1:{self.port}", "database": "odoo18", "user": "gw_min", "call_limit_s": 2}
+        values = {"url": f"http://127.0.0.1:{self.port}", "database": "odoo18", "user": "gw_min", "call_limit_s": 20}
         return OdooSettings(**{**values, **changes})
 
     def client(self, password="s3cret-canary", name="odoo", **changes) -> OdooClient:

@@ -66,7 +66,7 @@ class GatewayBench:
 
     def make_sync(self, **odoo) -> GatewaySync:
         """Our side as a daemon starts it."""
-        values = {"mode": "gateway", "url": self.served.url, "pairing_file": self.pairings, "call_limit_s": 2, **odoo}
+        values = {"mode": "gateway", "url": self.served.url, "pairing_file": self.pairings, "call_limit_s": 20, **odoo}
         settings = Settings.model_validate({"odoo": {"shop": values}})
         return GatewaySync("shop", settings, self.store, lambda: self.now, Bells(), lambda: self.views)
 

@@ -143,6 +143,8 @@ def test_queued_again_on_both_sides(bench):
     [("slow", 1), *itertools.product(["down", "garbage", "no_database", "serialization"], range(4))],
 )
 def test_a_call_that_fails_is_made_up_for(bench, fault, at):
+    if fault == "slow":
+        bench.sync = bench.make_sync(call_limit_s=2)
     bench.online()
     bench.queue((ANNA, "one"), (EVA, "two"))
     bench.served.faults.extend(["none"] * at + [fault])

@@ -181,11 +181,12 @@ QUICK_FAULTS = ("down", "garbage", "lost_answer", "serialization", "database_dow
     ],
 )
 def test_a_fault_at_any_call_neither_doubles_nor_loses(served, make_sync, store, fault, position):
+    limit = {"call_limit_s": 2} if fault == "slow" else {}
     served.odoo.add_mailing([(ANNA, "one"), (EVA, "two")])
     served.faults.extend(["none"] * position + [fault])
     for _ in range(3):
         try:
-            make_sync().run()  # a new process each time
+            make_sync(**limit).run()  # a new process each time
         except OdooUnavailableError:
             continue
     assert sorted(bodies(store)) == ["one", "two"]
@@ -194,7 +195,7 @@ def test_a_fault_at_any_call_neither_doubles_nor_loses(served, make_sync, store,
     served.faults[:] = ["none"] * (position % 4) + [fault]
     for _ in range(3):
         try:
-            make_sync().run()
+            make_sync(**limit).run()
         except OdooUnavailableError:
             continue
     assert served.states() == {"one": ("pending", "pending", False), "two": ("pending", "pending", False)}
