@@ -186,7 +186,7 @@ def test_an_old_server_of_ours_is_replaced(adb_binary, tmp_path, eventually):
     eventually(lambda: ask_version(address, 1) == 40)
     server = AdbServer(adb_binary, address, tmp_path, usb=False)
     server.start()
-    assert old.wait(5) == -signal.SIGKILL
+    assert old.wait(20) == -signal.SIGKILL
     assert server.answers()
     server.stop()
 
@@ -204,7 +204,7 @@ def test_a_server_of_another_version_that_takes_the_place_of_ours_is_told(watche
             return False
         return True
 
-    eventually(taken, 2)
+    eventually(taken)
     eventually(lambda: "version 1.0.40" in (watched.supervision.trouble or ""), 20)
     assert str(os.getpid()) in watched.supervision.trouble
     other.close()

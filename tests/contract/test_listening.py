@@ -77,12 +77,12 @@ def test_a_message_that_comes_in_is_heard_and_one_from_before_is_not(rack, seria
     assert listener.heard == 0
     for count in (1, 2, 3):
         rack.inject(serial, SENDER, "Ahoj", slot_index=count % 2)
-        eventually(lambda count=count: listener.heard == count, 5)
+        eventually(lambda count=count: listener.heard == count)
 
 
 def test_each_part_is_heard(rack, serial, listener, eventually):
     rack.inject(serial, SENDER, "x" * 400)
-    eventually(lambda: listener.heard == 3, 5)
+    eventually(lambda: listener.heard == 3)
 
 
 def test_what_is_sent_is_not_heard(rack, serial, link, listener, eventually):

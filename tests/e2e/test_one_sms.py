@@ -49,7 +49,7 @@ def test_stop_cancels_what_is_queued_and_nonstop_does_not(start_rack, make_daemo
     queued = smsrack.counts()["queued"]
     rack.inject(rack.phones[0], BRNO, "Mate otevreno nonstop?")
     rack.inject(rack.phones[0], ANNA, "STOP")
-    eventually(lambda: "badge stop" in smsrack.page(), 5, "the STOP on the page")
+    eventually(lambda: "badge stop" in smsrack.page(), 20, "the STOP on the page")
     assert smsrack.counts()["cancelled"] > queued // 3
     numbers = {number: smsrack.cli_json("messages", "--state", "cancelled", "--limit", "1000") for number in (ANNA,)}
     cancelled = numbers[ANNA]["messages"]
