@@ -443,6 +443,7 @@ def test_a_module_that_the_mode_needs_is_named(fake):
 def test_mode_gateway_lifts_the_daily_limit(fake):
     phone = GatewayModule(fake.odoo).add_phone("A", "+420700000001")
     fake.settings("gateway", f'pairing_file = "{fake.directory / "phones"}"\ncontacts = true\n')
+    assert "FAIL  login: there is none yet" in fake.run(code=1)
     before = fake.rows()
     said = fake.set_up()
     assert "odoo.shop has no phone; paste its pairing code" in said

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import dataclasses
 from pathlib import Path
+from urllib.error import HTTPError
 
 import pytest
 
@@ -57,3 +58,17 @@ def test_every_difference_is_looked_at_somewhere():
         tree = ast.parse(path.read_text("utf-8"))
         read |= {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
     assert names <= read
+
+
+@pytest.mark.parametrize("codes", [[400], [404, 400]])
+def test_odoo_19_refuses_a_report_by_an_http_status(served, monkeypatch, codes):
+    client = served.client()
+
+    def refuse(path, params):
+        code = codes.pop(0)
+        raise HTTPError(path, code, "", None, None)
+
+    monkeypatch.setattr(client._odoo, "json", refuse)
+    with pytest.raises(OdooRejectedError, match="HTTP 400"):
+        client.report([("sent", ["0" * 32])])
+    assert codes == []
