@@ -83,7 +83,7 @@ class Lease:
             raise OdooElsewhereError(
                 f"another smsrack sends for the database {self._client.database}, {top}; this one waits until it is "
                 f"silent for {FREE_AFTER_S / 60:.0f} minutes: switch one of the two off. Where that one is gone for "
-                f"good, `smsrack odoo release-lease {self._client.name}` ends the wait"
+                f"good, `smsrack odoo release-lease {self._client.name} --config FILE` ends the wait"
             )
 
     def _write_down(self, chain: str, top: LeaseRow | None) -> str:

@@ -38,7 +38,7 @@ class LeaseRow:
     def __str__(self) -> str:
         """Say who holds it, to a person."""
         where = self.host or "a host that it does not name"
-        return f"on {where}, since {self.since} with a sign of life at {self.seen_at} (UTC, by Odoo's clock)"
+        return f"on {where}, since {self.since}, last seen alive at {self.seen_at} (UTC, by Odoo's clock)"
 
 
 def read_lease(client: OdooClient) -> LeaseRow | None:

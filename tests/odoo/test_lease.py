@@ -89,8 +89,10 @@ def test_who_waits_says_for_whom_and_since_when(served, make_host, monkeypatch):
     (row,) = served.odoo.sms.values()
     row.create_date, row.write_date = "2026-11-25 08:00:00", "2026-11-26 09:30:00"
     monkeypatch.setattr("socket.gethostname", lambda: "host-b")
-    words = "on host-a, since 2026-11-25 08:00:00 with a sign of life at 2026-11-26 09:30:00 .UTC"
+    words = "on host-a, since 2026-11-25 08:00:00, last seen alive at 2026-11-26 09:30:00 .UTC"
     with pytest.raises(OdooElsewhereError, match=words):
+        second.lease.hold()
+    with pytest.raises(OdooElsewhereError, match="release-lease odoo --config FILE"):
         second.lease.hold()
 
 
