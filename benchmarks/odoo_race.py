@@ -33,7 +33,8 @@ from host_controller.store.store import Store
 from odoo_sync.client import OdooClient
 from odoo_sync.errors import OdooSyncError
 from odoo_sync.fake import FakeOdoo, make_app
-from odoo_sync.lease import PREFIX, Lease
+from odoo_sync.lease import Lease
+from odoo_sync.lease_row import PREFIX
 from odoo_sync.pull import Pull
 
 _NUMBER = "+4207772{:05d}"

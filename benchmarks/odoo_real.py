@@ -20,7 +20,7 @@ from host_controller.settings import MessageSettings, OdooSettings
 from host_controller.store.models import MessageRecord
 from host_controller.store.store import Store
 from odoo_sync.client import OdooClient
-from odoo_sync.lease import PREFIX
+from odoo_sync.lease_row import PREFIX
 from odoo_sync.pull import Pull
 from odoo_sync.results import Results
 

@@ -14,6 +14,7 @@ from host_controller.messaging.holds import Holds
 from host_controller.rules.timings import Timings
 from host_controller.settings import OdooMode, Settings
 from host_controller.store.store import Store
+from odoo_sync.alarms import Alarms
 from odoo_sync.blacklist import Blacklist
 from odoo_sync.chatter import Chatter
 from odoo_sync.client import OdooClient
@@ -69,10 +70,10 @@ def odoo_jobs(
 ) -> Iterator[tuple[str, float, OdooSync]]:
     """Give what is done for one Odoo: a job's name, how often it runs, and what. Messages and results wait for none."""
     odoo = settings.odoo[name]
-    without_login: set[str] = set()  # of all jobs: a login that holds no more is one thing to mend
+    alarms = Alarms()  # of all jobs: an Odoo that is away, or a login that holds no more, is one thing to tell
 
     def make(steps: Sequence[Step], first_s: float, longest_s: float) -> OdooSync:
-        return OdooSync(name, steps, store, clock, lambda: Pause(first_s, longest_s), without_login)
+        return OdooSync(name, steps, store, clock, lambda: Pause(first_s, longest_s), alarms)
 
     longest_s = timings.odoo_longest_pause_s
     if odoo.mode is OdooMode.GATEWAY:

@@ -243,15 +243,18 @@ class OdooClient:
 
     def _post_status(self, params: dict[str, Any]) -> None:
         try:
-            self._odoo.json("/sms/status", params)
+            try:
+                self._odoo.json("/sms/status", params)
+            except HTTPError as error:
+                if error.code != http.client.NOT_FOUND or not self.settings.database:
+                    raise
+                # A server of several databases finds its own only by a session cookie.
+                self._odoo.http(f"/web?db={self.settings.database}")
+                self._odoo.json("/sms/status", params)
         except HTTPError as error:
             if error.code == http.client.BAD_REQUEST:  # how Odoo 19 says what 18 says in an answer
                 raise OdooRejectedError("Odoo refused a call: HTTP 400") from error
-            if error.code != http.client.NOT_FOUND or not self.settings.database:
-                raise
-            # A server of several databases finds its own only by a session cookie.
-            self._odoo.http(f"/web?db={self.settings.database}")
-            self._odoo.json("/sms/status", params)
+            raise
 
     def _guarded(self, call: Callable[[], T]) -> T:
         with self._lock:

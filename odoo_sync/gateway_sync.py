@@ -78,26 +78,28 @@ class GatewaySync:
         Raises OdooUnavailableError where Odoo does not answer, and OdooRejectedError where no phone at all can be
         served; a later round makes up for it. That one of several cannot be served is only logged.
         """
-        moved = served = 0
-        trouble: OdooSyncError | None = None
-        pairings = self._pairings()
+        moved = 0
+        pairings, without_route = self._pairings()
+        troubles: dict[str, OdooSyncError | None] = {}
         routes = [route for _, route in pairings]
         for index, (pairing, route) in enumerate(pairings):
             self._keep_online(pairings)
             try:
                 moved += self._serve(pairing, route, heard_by(routes, index))
-                served += 1
-                self._note(pairing.key, None)
+                troubles[pairing.key] = None
             except (OdooRejectedError, ModuleStumbledError) as error:
-                trouble = trouble or error
-                self._note(pairing.key, error)
-        if trouble is not None and not served:
-            raise trouble
+                troubles[pairing.key] = error
+        troubles |= without_route
+        if None not in troubles.values():
+            raise next(error for error in troubles.values() if error is not None)
+        for key, trouble in troubles.items():
+            self._note(key, trouble)
         return moved
 
-    def _pairings(self) -> list[tuple[Pairing, Route]]:
-        """Give the phones that can be served. Raises OdooRejectedError where there are none."""
-        found, trouble = [], None
+    def _pairings(self) -> tuple[list[tuple[Pairing, Route]], dict[str, OdooSyncError]]:
+        """Give the phones that can be served, and of the others, by key, why not. Raises OdooRejectedError."""
+        found: list[tuple[Pairing, Route]] = []
+        without_route: dict[str, OdooSyncError] = {}
         try:
             pairings = read_pairings(self._odoo.pairing_file, self._name)
         except ConfigError as error:
@@ -107,11 +109,8 @@ class GatewaySync:
                 try:
                     found.append((pairing, find_route(session, pairing, self._name)))
                 except ConfigError as error:
-                    trouble = OdooRejectedError(str(error))
-                    self._note(pairing.key, trouble)
-        if trouble is not None and not found:
-            raise trouble
-        return found
+                    without_route[pairing.key] = OdooRejectedError(str(error))
+        return found, without_route
 
     def _serve(self, pairing: Pairing, route: Route, heard: ColumnElement[bool]) -> int:
         """Do everything for one phone; give how many messages and results were moved."""
@@ -164,8 +163,8 @@ class GatewaySync:
     def _note(self, of: str, trouble: OdooSyncError | None) -> None:
         """Log the first trouble of a phone, by its key, and its end; that of the whole connection is its rounds'."""
         if trouble is not None and of not in self._troubled:
-            _log.warning("Odoo %s: %s; sending goes on, results are kept for later", self._name, trouble)
+            _log.warning("Odoo %s: one of its phones is not served, others are: %s", self._name, trouble)
             self._troubled.add(of)
         if trouble is None and of in self._troubled:
-            _log.info("Odoo %s answers again", self._name)
+            _log.info("Odoo %s: a phone of it that was not served is served again", self._name)
             self._troubled.discard(of)

@@ -2,19 +2,16 @@
 
 Over RPC there is no compare-and-swap, but `sms.sms.uuid` is unique: of two that create the same one Odoo refuses one.
 (A key of `ir.config_parameter` would do as well, but wants the group Settings, and Odoo's own secrets stand there.)
-A lease is a cancelled SMS to nobody whose uuid ends in a generation and whose text is the holder's last sign of life.
-To take it over is to create the next generation; only its holder writes to a row. No clocks are compared: a lease is
-free when who waits for it has seen the same sign of life for `FREE_AFTER_S`.
+A lease is a row there (lease_row.py). To take it over is to create the next generation; only its holder gives signs of
+life in it. No clocks are compared: a lease is free when who waits has seen the same sign of life for `FREE_AFTER_S`.
 """
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
@@ -22,6 +19,7 @@ from host_controller.store.models import OdooLeaseRecord
 from host_controller.store.store import Store
 from odoo_sync.client import OdooClient
 from odoo_sync.errors import OdooDuplicateError, OdooElsewhereError
+from odoo_sync.lease_row import LeaseRow, create_lease, free_lease, read_lease, renew_lease
 
 _log = logging.getLogger(__name__)
 RENEW_AFTER_S = 20.0
@@ -29,18 +27,6 @@ FREE_AFTER_S = 300.0
 """More than what a holder needs from its last renewal to the end of a claim: 20 s, and the longest call of 120 s."""
 ALONE = "alone"
 """The chain of who may not create an SMS there, and so has no lease and must be the only one."""
-PREFIX = hashlib.sha256(b"smsrack lease").hexdigest()[:24]
-"""How the uuid of a lease begins; eight digits of its generation follow."""
-_WORDS = "This row says which smsrack sends for this database. Leave it here. "
-
-
-@dataclass(frozen=True)
-class _Row:
-    id: int
-    generation: int
-    beat: str
-    is_free: bool
-    """Somebody has marked it for Odoo's vacuum; until that takes it, its uuid cannot be used again."""
 
 
 class Lease:
@@ -64,17 +50,17 @@ class Lease:
             return self._chain
         if not self._is_possible():
             return ALONE
-        top = self._top()
+        top = read_lease(self._client)
         with self._store.reading() as session:
             ours = session.get(OdooLeaseRecord, self._client.name)
         is_ours = top is not None and ours is not None and top.beat in (ours.beat, ours.next_beat)
         if top is not None and not is_ours and not top.is_free:
             self._chain = None
-            self._wait_for(top.beat, now_s)
+            self._wait_for(top, now_s)
         chain = ours.chain if is_ours and ours is not None else secrets.token_hex(8)
         beat = self._write_down(chain, top)
         if is_ours and self._chain is not None and top is not None and not top.is_free:
-            self._client.call("sms.sms", "write", [[top.id], {"body": _WORDS + beat}], {})
+            renew_lease(self._client, top, beat)
         else:
             self._create(top, beat)
         self._chain, self._renewed_s, self._foreign = chain, now_s, None
@@ -89,27 +75,18 @@ class Lease:
                 )
         return self._may_create
 
-    def _top(self) -> _Row | None:
-        domain, fields = [["uuid", "=like", f"{PREFIX}%"]], ["id", "uuid", "body", "to_delete"]
-        options = {"limit": 1, "order": "uuid desc"}
-        rows = self._client.call("sms.sms", "search_read", [domain, fields], options)
-        if not rows:
-            return None
-        row = rows[0]
-        generation, beat = int(row["uuid"][len(PREFIX) :], 16), str(row["body"]).removeprefix(_WORDS)
-        return _Row(row["id"], generation, beat, row["to_delete"])
-
-    def _wait_for(self, beat: str, now_s: float) -> None:
+    def _wait_for(self, top: LeaseRow, now_s: float) -> None:
         """Return once the holder has been silent for long enough. Raises OdooElsewhereError."""
-        if self._foreign is None or self._foreign[0] != beat:
-            self._foreign = beat, now_s
+        if self._foreign is None or self._foreign[0] != top.beat:
+            self._foreign = top.beat, now_s
         if now_s - self._foreign[1] < FREE_AFTER_S:
             raise OdooElsewhereError(
-                f"another smsrack sends for the database {self._client.database}; this one waits until it is silent "
-                f"for {FREE_AFTER_S / 60:.0f} minutes: switch one of the two off"
+                f"another smsrack sends for the database {self._client.database}, {top}; this one waits until it is "
+                f"silent for {FREE_AFTER_S / 60:.0f} minutes: switch one of the two off. Where that one is gone for "
+                f"good, `smsrack odoo release-lease {self._client.name} --config FILE` ends the wait"
             )
 
-    def _write_down(self, chain: str, top: _Row | None) -> str:
+    def _write_down(self, chain: str, top: LeaseRow | None) -> str:
         """Note here what Odoo will hold next: its answer may be lost."""
         beat = secrets.token_hex(8)
 
@@ -123,13 +100,12 @@ class Lease:
         self._store.write(work)
         return beat
 
-    def _create(self, top: _Row | None, beat: str) -> None:
+    def _create(self, top: LeaseRow | None, beat: str) -> None:
         generation = top.generation + 1 if top else 1
-        values = {"uuid": f"{PREFIX}{generation:08x}", "state": "canceled", "body": _WORDS + beat, "number": False}
         try:
-            self._client.call("sms.sms", "create", [values], {})
+            create_lease(self._client, generation, beat)
         except OdooDuplicateError as error:
             raise OdooElsewhereError("another smsrack was first; this one waits") from error
-        if top is not None:  # Odoo's daily vacuum takes it away
-            self._client.call("sms.sms", "write", [[top.id], {"to_delete": True}], {})
+        if top is not None:
+            free_lease(self._client, top)
         _log.info("Odoo %s: this smsrack sends for the database %s", self._client.name, self._client.database)

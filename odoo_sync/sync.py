@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from host_controller.store.odoo_objects import note_failure, note_success
 from host_controller.store.store import Store
+from odoo_sync.alarms import Alarms
 from odoo_sync.errors import (
     OdooElsewhereError,
     OdooLoginError,
@@ -51,12 +52,9 @@ class OdooSync:
         store: Store,
         clock: Callable[[], datetime],
         make_pause: Callable[[], Pause],
-        without_login: set[str] | None = None,
+        alarms: Alarms | None = None,
     ) -> None:
-        """`name` is the connection's; the steps run in this order.
-
-        Several of the same connection share `without_login`: what waits for a login that holds.
-        """
+        """`name` is the connection's; the steps run in this order. Several of the same connection share `alarms`."""
         self._name = name
         self._steps = steps
         self._store = store
@@ -66,7 +64,7 @@ class OdooSync:
         self._refused_at: dict[str, Hashable] = {}
         """The version of each step that was refused."""
         self._noted_at: dict[str, datetime] = {}
-        self._without_login = set() if without_login is None else without_login
+        self._alarms = alarms or Alarms()
         self._elsewhere: set[str] = set()
         """What another smsrack does for this Odoo meanwhile."""
 
@@ -75,6 +73,7 @@ class OdooSync:
         if self._line.is_on(self._clock()):
             return
         refused: OdooSyncError | None = None
+        outages = self._alarms.outages
         for number, step in enumerate(self._steps):
             version = step.version()
             if self._pauses[step.object].is_on(self._clock()) and self._refused_at[step.object] == version:
@@ -82,7 +81,7 @@ class OdooSync:
             try:
                 count = step.run()
             except OdooUnavailableError as error:
-                self._note_away(self._steps[number:], error)
+                self._note_away(self._steps[number:], error, outages)
                 raise
             except OdooElsewhereError as error:
                 self._note_elsewhere(step, error)
@@ -102,15 +101,16 @@ class OdooSync:
                 self._note_refused(step, refused)
                 continue
             self._note_success(step, count)
-        if self._line.has_failed:
+        if self._line.has_failed and self._alarms.note_answer(self):
             _log.info("Odoo %s answers again", self._name)
         self._line.note_success()
         if refused is not None:
             raise refused
 
-    def _note_away(self, left: Sequence[Step], error: OdooSyncError) -> None:
-        if not self._line.has_failed:
-            _log.warning("Odoo %s: %s; sending goes on, results are kept for later", self._name, error)
+    def _note_away(self, left: Sequence[Step], error: OdooSyncError, outages: int) -> None:
+        if self._alarms.note_away(self, outages):
+            words = "Odoo %s: %s; sending goes on, results are kept for later, and it is asked again until it answers"
+            _log.warning(words, self._name, error)
         self._note_failures([step.object for step in left], error, self._line.note_failure(self._clock()))
 
     def _note_elsewhere(self, step: Step, error: OdooSyncError) -> None:
@@ -122,12 +122,10 @@ class OdooSync:
 
     def _note_refused(self, step: Step, error: OdooSyncError) -> None:
         pause = self._pauses[step.object]
+        is_login = isinstance(error, OdooLoginError)
         # A login that does not hold stops more than one thing, but is one thing to mend.
-        is_told = isinstance(error, OdooLoginError) and bool(self._without_login)
-        self._without_login.discard(step.object)
-        if isinstance(error, OdooLoginError):
-            self._without_login.add(step.object)
-        if not pause.has_failed and not is_told:
+        is_news = self._alarms.note_login(step.object, holds=not is_login) or not is_login
+        if not pause.has_failed and is_news:
             _log.error("Odoo %s: %s wait for a person: %s", self._name, step.object, error)
         self._note_failures([step.object], error, pause.note_failure(self._clock()))
 
@@ -149,7 +147,7 @@ class OdooSync:
             _log.info("Odoo %s: %s go on", self._name, step.object)
         pause.note_success()
         self._elsewhere.discard(step.object)
-        self._without_login.discard(step.object)
+        self._alarms.note_login(step.object, holds=True)
         if count:
             _log.info("Odoo %s: %s %s", self._name, count, step.object)
         noted_at = self._noted_at.get(step.object)

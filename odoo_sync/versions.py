@@ -1,4 +1,4 @@
-"""What differs between the Odoo versions that we know, in one table. Pure.
+"""What differs between the Odoo versions that we know, as far as our calls depend on it, in one table. Pure.
 
 17 as read in the source of early 17.0, 18 as run (18.0 of April 2025), 19 as read in its source.
 """
@@ -16,19 +16,12 @@ _SERIES = re.compile(r"(?:saas[~-])?(\d+)")
 
 @dataclass(frozen=True)
 class Capabilities:
-    """What one version of Odoo has, and how it answers."""
+    """What one version of Odoo has."""
 
-    version: int
     partner_number_fields: tuple[str, ...]
     """Where `res.partner` keeps numbers, the better one first."""
     group_field: str
     """Where `res.users` and `ir.filters` keep groups."""
-    gives_id_lists: bool
-    """Whether a method that gives records answers with a list of ids, and not with a number or a string."""
-    sends_at_create: bool
-    """Whether a new `sms.sms` wakes Odoo's own sender at once, and not at its next hour."""
-    bad_report_status: int
-    """The HTTP status with which `/sms/status` refuses what it cannot read."""
     list_view: str
     """What a view of many rows is called."""
     leaves_rpc: bool
@@ -38,9 +31,9 @@ class Capabilities:
 
 
 _KNOWN = {
-    17: Capabilities(17, ("mobile", "phone"), "groups_id", False, False, 200, "tree", False, False),
-    18: Capabilities(18, ("mobile", "phone"), "groups_id", False, False, 200, "list", False, True),
-    19: Capabilities(19, ("phone",), "group_ids", True, True, 400, "list", True, True),
+    17: Capabilities(("mobile", "phone"), "groups_id", "tree", leaves_rpc=False, has_iap_services=False),
+    18: Capabilities(("mobile", "phone"), "groups_id", "list", leaves_rpc=False, has_iap_services=True),
+    19: Capabilities(("phone",), "group_ids", "list", leaves_rpc=True, has_iap_services=True),
 }
 
 

@@ -117,7 +117,8 @@ def _add_opt_outs(api: Blueprint, services: Services) -> None:
 
     @api.get("/optouts/<number>")
     def opt_out_history(number: str) -> Answer:
-        return {"optouts": [as_json(view) for view in services.consent.history(number)]}
+        care = services.consent
+        return {"number": care.number(number), "optouts": [as_json(view) for view in care.history(number)]}
 
     @api.post("/optouts")
     def opt_out() -> Answer:

@@ -1,8 +1,9 @@
-"""The page of replies that may be a STOP, and of the numbers that must not be written to."""
+"""The page of replies that may be a STOP, and of the numbers that must not be written to: the list, or one of them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
@@ -16,22 +17,50 @@ from host_controller.consent.policy import Bars, ConsentPolicy, ForwardPolicy
 from host_controller.errors import ControllerError
 from host_controller.inbox.care import Decision
 from host_controller.store import inbound_queries
+from host_controller.store.inbound_queries import OptOutView
 from web.services import Services
 
 _ACTOR = "page"
 _MOST_SHOWN = 200
 _RESCAN_DAYS = 30
+_LONGEST_NUMBER = 40
 
 
 class NumberForm(FlaskForm):  # type: ignore[misc]
     """A number, and why; what is to be done is in the button that was pressed."""
 
-    number = StringField("Number", [InputRequired("write a number"), Length(max=40)])
+    number = StringField("Number", [InputRequired("write a number"), Length(max=_LONGEST_NUMBER)])
     reason = StringField("Reason", [InputRequired("write down why"), Length(max=500)])
 
 
 class ButtonForm(FlaskForm):  # type: ignore[misc]
     """A button; its value says what is to be done."""
+
+
+@dataclass(frozen=True)
+class LookedUp:
+    """What a search for one number has found."""
+
+    written: str
+    """As it was typed."""
+    number: str | None = None
+    """In E.164; None where it is no number..."""
+    error: str | None = None
+    """...which this says."""
+    history: tuple[OptOutView, ...] = ()
+
+    @property
+    def refused_for(self) -> list[str]:
+        """The brands for which it is opted out; the empty one stands for all."""
+        return [row.brand for row in self.history if row.lifted_at is None]
+
+
+def _look_up(services: Services, written: str) -> LookedUp:
+    try:
+        number = services.consent.number(written)
+    except ControllerError as error:
+        return LookedUp(written, error=str(error))
+    return LookedUp(written, number, history=tuple(services.consent.history(number)))
 
 
 def add_consent_pages(pages: Blueprint, services: Services) -> None:
@@ -48,14 +77,19 @@ def add_consent_pages(pages: Blueprint, services: Services) -> None:
 
     @pages.get("/consent")
     def consent() -> str:
+        written = request.args.get("number", "").strip()[:_LONGEST_NUMBER]
+        found = _look_up(services, written) if written else None
         with services.store.reading() as session:
             return render_template(
                 "consent.html",
                 version=__version__,
-                form=NumberForm(),
+                form=NumberForm(number=found.number if found else None),
+                found=found,
                 suspected=inbound_queries.list_inbound(session, limit=_MOST_SHOWN, undecided=True),
                 suspected_count=inbound_queries.count_undecided(session),
-                opt_outs=inbound_queries.list_opt_outs(session, lifted=True, limit=_MOST_SHOWN),
+                opt_outs=found.history
+                if found
+                else inbound_queries.list_opt_outs(session, lifted=True, limit=_MOST_SHOWN),
                 count=inbound_queries.count_opt_outs(session),
                 flood=flood_notice(session, services.settings.inbox, services.clock()),
                 most_shown=_MOST_SHOWN,
@@ -73,6 +107,7 @@ def add_consent_pages(pages: Blueprint, services: Services) -> None:
         if form.validate_on_submit():
             try:
                 flash(act(form.number.data, form.reason.data, request.form.get("action", "")), "ok")
+                return redirect(url_for("pages.consent", number=form.number.data))
             except ControllerError as error:
                 flash(str(error), "error")
         else:

@@ -16,6 +16,7 @@ import waitress
 from rich.table import Table
 
 from host_controller.cli.api_options import api_command, console, note_offline, show_json
+from host_controller.cli.odoo_lease import release_lease
 from host_controller.cli.odoo_outbox import retry, show_outboxes
 from host_controller.cli.odoo_pair import check_phones, pair
 from host_controller.cli.odoo_setup import setup
@@ -101,6 +102,7 @@ def _check(name: str, settings: Settings) -> list[Finding]:
 
 
 odoo.add_command(pair)
+odoo.add_command(release_lease)
 odoo.add_command(setup)
 odoo.add_command(retry)
 

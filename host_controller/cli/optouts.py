@@ -80,7 +80,11 @@ def lift_optout(api: ApiClient, as_json: bool, number: str, reason: str, brand: 
 @api_command
 def show_optout(api: ApiClient, as_json: bool, number: str) -> None:
     """Everything that happened to NUMBER, lifted opt-outs too."""
-    _show(api.call("GET", f"/optouts/{quote(number, safe='+')}"), as_json)
+    answer = api.call("GET", f"/optouts/{quote(number, safe='+')}")
+    if as_json or answer["optouts"]:
+        _show(answer, as_json)
+    else:
+        click.echo(f"{answer['number']} was never opted out")
 
 
 @optouts.command("export")

@@ -53,7 +53,7 @@ class ConsentCare:
 
     def opt_out(self, number: str, actor: str, *, brand: str = EVERY_BRAND, note: str | None = None) -> OptedOut:
         """Put a number on the list and cancel what is queued for it. Raises InvalidMsisdnError."""
-        e164 = self._number(number)
+        e164 = self.number(number)
         origin = Origin(OptOutSource.OPERATOR, actor, note=note)
         with self._store.refusals.writing([e164]):
             return self._store.write(lambda session: opt_out(session, e164, origin, now=self._clock(), brand=brand))
@@ -63,7 +63,7 @@ class ConsentCare:
 
         Raises InvalidMsisdnError, and UnknownOptOutError where there is none.
         """
-        e164 = self._number(number)
+        e164 = self.number(number)
 
         def work(session: Session) -> int:
             found = in_force(session, e164, brand=brand)
@@ -75,9 +75,14 @@ class ConsentCare:
 
         return self._store.write(work)
 
+    def number(self, written: str) -> str:
+        """Give a number in E.164; any that could have written to us can be on the list. Raises InvalidMsisdnError."""
+        sender = parse_sender(written, self._home_region)
+        return sender.e164 if sender else parse_msisdn(written, self._home_region).e164
+
     def history(self, number: str) -> list[OptOutView]:
         """Give every opt-out of a number, lifted ones too, newest first. Raises InvalidMsisdnError."""
-        e164 = self._number(number)
+        e164 = self.number(number)
         with self._store.reading() as session:
             return inbound_queries.list_opt_outs(session, number=e164, lifted=True)
 
@@ -87,7 +92,7 @@ class ConsentCare:
         checked: list[tuple[str, ImportRow]] = []
         for line, row in enumerate(rows, start=1):
             try:
-                checked.append((self._number(row.number), row))
+                checked.append((self.number(row.number), row))
             except ControllerError as error:
                 errors.append((line, str(error)))
 
@@ -113,8 +118,3 @@ class ConsentCare:
         added = sum(outcome.is_new for outcome in outcomes)
         cancelled = sum(outcome.cancelled for outcome in outcomes)
         return Imported(added, len(outcomes) - added, cancelled, tuple(errors))
-
-    def _number(self, raw: str) -> str:
-        """Give it in E.164; any that could have written to us can be on the list. Raises InvalidMsisdnError."""
-        sender = parse_sender(raw, self._home_region)
-        return sender.e164 if sender else parse_msisdn(raw, self._home_region).e164

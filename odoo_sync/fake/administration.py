@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 from odoo_sync.fake.errors import OdooError
 from odoo_sync.fake.table import Row, Table
@@ -142,8 +142,8 @@ class FakeCrons(AdminTable):
         return self.are_seen or super().check_access_rights(operation, raise_exception)
 
 
-def administration(models: Table, modules: Sequence[str] = _MODULES) -> list[Table]:
-    """Give the tables that a new Odoo with these modules has; `models` are its models."""
+def administration(models: Table) -> list[Table]:
+    """Give the tables that a new Odoo has; `models` are its models."""
     data, groups = FakeExternalIds(), AdminTable("res.groups", ["name"])
     installed, crons = AdminTable("ir.module.module", ["name", "state"]), FakeCrons()
     for xml_id, name in _GROUPS.items():
@@ -155,9 +155,17 @@ def administration(models: Table, modules: Sequence[str] = _MODULES) -> list[Tab
     for row_id, (xml_id, model) in enumerate(_ELSEWHERE.items(), 3):
         module, _, name = xml_id.partition(".")
         data.add(module=module, name=name, model=model, res_id=row_id)
-    for module in modules:
+    for module in _MODULES:
         installed.add(name=module, state="installed")
     return [data, groups, models, installed, crons, FakeAccess(), FakeParameters(), FakeAccounts(3)]
+
+
+def add_module(tables: Mapping[str, Table], module: str, names: Sequence[str]) -> None:
+    """Note in an Odoo's tables that a module is installed, with the names of its models."""
+    tables["ir.module.module"].add(name=module, state="installed")
+    data, models = cast("FakeExternalIds", tables["ir.model.data"]), tables["ir.model"]
+    for model in names:
+        _name(data, f"{module}.model_{model.replace('.', '_')}", models, models.add(model=model)["id"])
 
 
 def _name(data: FakeExternalIds, xml_id: str, table: Table, row_id: int) -> None:

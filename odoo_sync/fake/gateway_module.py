@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from odoo_sync.fake.gateway_inbox import ModuleError, ModuleInbox, Phone, Reply, refusal
+from odoo_sync.fake.gateway_phones import add_sms_gateway
 from odoo_sync.fake.model import FakeOdoo
 from odoo_sync.fake.sms import Sms
 
@@ -40,6 +41,7 @@ class GatewayModule(ModuleInbox):
         super().__init__(odoo, clock)
         self.phones: dict[int, Phone] = {}
         self.queue: dict[int, Queued] = {}
+        add_sms_gateway(odoo, self.phones)
         odoo.made_mailings.hand_over = lambda phone, rows: self.hand_over(self.phones[phone], rows)
 
     def add_phone(self, name: str, number: str, number_2: str | bool = False) -> Phone:

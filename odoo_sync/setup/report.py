@@ -35,7 +35,7 @@ def report(client: OdooClient) -> Iterator[Finding]:
         words = "/jsonrpc, which smsrack speaks, is to go with Odoo 22 and Odoo Online 21.1"
         yield Finding("later versions", True, words)
     if not client.has_login:
-        is_needed = client.settings.mode is OdooMode.PULL
+        is_needed = client.settings.mode is OdooMode.PULL or bool(client.settings.user)
         words = "there is none yet; with --admin LOGIN setup makes the user" if is_needed else "none is in the settings"
         yield Finding("login", not is_needed, words)
         return

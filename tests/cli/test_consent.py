@@ -117,3 +117,11 @@ def test_the_policy_is_shown_and_changed(run):
     changed = run("inbox", "policy", "--forward", "stop", "--answer", "Odhlaseno.", "--bars", "marketing")
     assert "forward: stop\nanswer: Odhlaseno.\nbars: marketing\n" in changed
     assert "answer: none" in run("inbox", "policy", "--answer", "none")
+
+
+def test_a_number_that_was_never_opted_out_is_said_to_be_so(run):
+    assert f"{ANNA} was never opted out" in run("optouts", "show", "777 123 456")
+    assert json.loads(run("optouts", "show", ANNA, "--json")) == {"number": ANNA, "optouts": []}
+    run("optouts", "add", ANNA)
+    assert "never" not in run("optouts", "show", ANNA)
+    assert "too short" in run("optouts", "show", "12", exit_code=1)

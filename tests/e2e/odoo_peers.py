@@ -24,7 +24,7 @@ import odoorpc
 from benchmarks.rack import free_port
 from odoo_sync.fake import FakeOdoo, GatewayModule, make_app, mount
 from odoo_sync.fake.sending import send_queue
-from odoo_sync.lease import PREFIX
+from odoo_sync.lease_row import PREFIX
 from tests.serving import serve
 
 TOKEN = "0123456789abcdef0123456789canary"

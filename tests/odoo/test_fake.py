@@ -31,11 +31,11 @@ class Replay:
         self.renamed |= {old["uuid"]: new.uuid for old, new in zip(rows, mine, strict=True)}
         self.renamed |= {"***": PASSWORD, "admin": "gw_min"}
 
-    def ask(self, exchange):
+    def ask(self, exchange, uid=None):
         request = self._renamed(exchange["request"])
         params = request["params"]
         if params.get("service") == "object":
-            params["args"][1] = self.odoo.uid
+            params["args"][1] = self.odoo.uid if uid is None else uid
         return self.client.post(exchange["http"]["path"], json=request).json
 
     def _renamed(self, value):

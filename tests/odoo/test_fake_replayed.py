@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from odoo_sync.fake import GatewayModule
+from odoo_sync.fake.administration import ADMIN_ID
 from odoo_sync.fake.orders import FakeOrders
-from tests.odoo.test_fake import TRANSCRIPTS, Replay, exchanges, shape
+from tests.odoo.test_fake import PASSWORD, TRANSCRIPTS, Replay, exchanges, shape
 
 ANNA = "+420777123001"
 # Replayed to our endpoint (test_push.py); with fields that nothing of ours asks for; of the trial in the module.
@@ -76,6 +78,27 @@ def test_till_orders_as_recorded(replay):
     replay.odoo.install(table)
     answer, recorded = ask(replay, "pos_order_changes")
     assert answer["result"] == recorded["result"] == []
+
+
+def test_the_module_as_setup_sees_it():
+    replay = Replay()
+    phone = GatewayModule(replay.odoo).add_phone("Phone A", "+420700000001")
+    replay.renamed |= {"odoo18gw": "odoo18", 12: phone.id, "***": "admin", "***user": PASSWORD}
+    for exchange in exchanges("setup_module"):
+        is_admin = exchange["request"]["params"]["args"][2] == "***"
+        answer = replay.ask(exchange, ADMIN_ID if is_admin else None)
+        recorded = exchange["response"]
+        if "error" in recorded:
+            assert answer["error"]["data"]["name"] == recorded["error"]["data"]["name"]
+        else:
+            assert without_ids(answer["result"]) == without_ids(recorded["result"])
+    assert phone.daily_limit == 0
+
+
+def without_ids(result):
+    if not isinstance(result, list):
+        return result
+    return sorted(sorted({**row, "id": 0}.items()) for row in result)
 
 
 def test_the_fake_sms_has_no_field_that_odoo_has_not():

@@ -17,6 +17,8 @@ from host_controller.rules.states import FailureCode, MessageState
 from host_controller.store.models import MessageRecord, ModulePhoneRecord, OdooSmsRecord, SimRecord
 from odoo_sync import gateway_sync, gateway_take
 from odoo_sync.errors import ModuleStumbledError, OdooRejectedError, OdooUnavailableError
+from odoo_sync.pause import Pause
+from odoo_sync.sync import OdooSync, Step
 from tests.odoo.gateway_bench import GatewayBench
 
 ANNA, PETR, EVA = "+420777123456", "+420603111222", "+420724200302"
@@ -424,18 +426,52 @@ def test_a_phone_that_cannot_be_served_does_not_keep_the_others(bench, caplog):
     assert caplog.text.count("pair it again") == 1
 
 
-def test_a_key_that_is_not_known_any_more(bench, caplog):
-    bench.online()
-    old, bench.phone.api_key = bench.phone.api_key, "another"
+def test_a_phone_that_is_served_again_is_told(bench, caplog):
+    caplog.set_level(logging.INFO)
+    other = bench.module.add_phone("Phone B", "+420700000009")
+    bench.pair(bench.phone, other)
+    old, other.api_key = other.api_key, "another"
+    bench.sync.run()
+    assert caplog.text.count("one of its phones is not served, others are: the module does not know") == 1
+    other.api_key = old
+    bench.sync.run()
+    assert caplog.text.count("served again") == 1
+
+
+@pytest.mark.parametrize("phones", [1, 2])
+def test_keys_that_are_not_known_any_more_are_one_line(bench, caplog, phones):
+    caplog.set_level(logging.INFO)
+    paired = [bench.phone, bench.module.add_phone("Phone B", "+420700000009")][:phones]
+    bench.pair(*paired)
+    rounds = OdooSync("shop", [Step("messages", bench.sync.run)], bench.store, lambda: bench.now, lambda: Pause(0, 0))
+    keys = [phone.api_key for phone in paired]
+    for phone in paired:
+        phone.api_key = f"another {phone.id}"
     for _ in range(3):
         with pytest.raises(OdooRejectedError, match="pair it again"):
-            bench.sync.run()
-    assert caplog.text.count("pair it again") == 1
-    assert old not in caplog.text
-    bench.phone.api_key = old
-    with caplog.at_level(logging.INFO):
-        bench.sync.run()
-    assert "answers again" in caplog.text
+            rounds.run()
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    assert "pair it again" in caplog.text
+    assert not any(key in caplog.text for key in keys)
+    for phone, key in zip(paired, keys, strict=True):
+        phone.api_key = key
+    rounds.run()
+    assert caplog.records[-1].message == "Odoo shop: messages go on"
+
+
+def test_a_module_that_stumbles_over_every_phone_is_one_line(bench, caplog):
+    caplog.set_level(logging.INFO)
+    bench.pair(bench.phone, bench.module.add_phone("Phone B", "+420700000009"))
+    rounds = OdooSync("shop", [Step("messages", bench.sync.run)], bench.store, lambda: bench.now, lambda: Pause(0, 0))
+    rounds.run()
+    for _ in range(3):
+        bench.served.faults[:] = ["serialization"] * 9
+        bench.later(minutes=2)
+        with pytest.raises(ModuleStumbledError):
+            rounds.run()
+    bench.served.faults.clear()
+    rounds.run()
+    assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
 
 
 def test_what_the_module_says_of_its_troubles_is_never_shown(bench, caplog):

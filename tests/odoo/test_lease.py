@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sqlite3
 import threading
 from collections import Counter
@@ -9,8 +10,10 @@ from contextlib import closing
 from datetime import UTC, datetime
 
 import pytest
+from click.testing import CliRunner
 from sqlalchemy import select
 
+from host_controller.cli import cli
 from host_controller.events import Bells
 from host_controller.settings import MessageSettings
 from host_controller.store.models import MessageRecord, OdooSmsRecord
@@ -77,6 +80,31 @@ def test_the_second_waits_and_goes_on_when_the_first_is_silent(served, make_host
     with pytest.raises(OdooElsewhereError):
         first.pull.run()
     assert (len(first.refs()), len(second.refs())) == (2, 1)
+
+
+def test_who_waits_says_for_whom_and_since_when(served, make_host, monkeypatch):
+    first, second = make_host("a"), make_host("b")
+    monkeypatch.setattr("socket.gethostname", lambda: "host-a")
+    first.lease.hold()
+    (row,) = served.odoo.sms.values()
+    row.create_date, row.write_date = "2026-11-25 08:00:00", "2026-11-26 09:30:00"
+    monkeypatch.setattr("socket.gethostname", lambda: "host-b")
+    words = "on host-a, since 2026-11-25 08:00:00, last seen alive at 2026-11-26 09:30:00 .UTC"
+    with pytest.raises(OdooElsewhereError, match=words):
+        second.lease.hold()
+    with pytest.raises(OdooElsewhereError, match="release-lease odoo --config FILE"):
+        second.lease.hold()
+
+
+def test_a_lease_of_before_hosts_were_named_is_known_again(served, make_host):
+    first, second = make_host("a"), make_host("b")
+    chain = first.lease.hold()
+    (row,) = served.odoo.sms.values()
+    row.body = row.body.rpartition(" ")[0]
+    first.now_s += RENEW_AFTER_S
+    with pytest.raises(OdooElsewhereError, match="on a host that it does not name"):
+        second.lease.hold()
+    assert first.lease.hold() == chain
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
@@ -214,6 +242,60 @@ def test_two_by_mistake_at_the_same_time_double_nothing(served, make_host):
         thread.join(60)
     counts = Counter(ref for host in hosts for ref in host.refs())
     assert (len(counts), max(counts.values())) == (len(NUMBERS), 1)
+
+
+@pytest.fixture
+def release(served, tmp_path, monkeypatch):
+    secret, config = tmp_path / "secret", tmp_path / "smsrack.toml"
+    secret.write_text("s3cret-canary")
+
+    def run(*options, look=lambda _: None, mode="pull", exit_code=0):
+        config.write_text(
+            f'[gateway]\nport = 8766\n[odoo.shop]\nmode = "{mode}"\nurl = "http://127.0.0.1:{served.port}"\n'
+            f'database = "odoo18"\nuser = "gw_min"\npassword_file = "{secret}"\naccount_token_file = "{secret}"\n'
+        )
+        command = ["odoo", "release-lease", "shop", "--config", str(config), *options]
+        with monkeypatch.context() as patched:
+            patched.setattr("host_controller.cli.odoo_lease.sleep", look)
+            result = CliRunner().invoke(cli, command)
+        assert result.exit_code == exit_code, result.output
+        return f"{result.output}{result.exception or ''}"
+
+    return run
+
+
+def test_the_lease_of_one_that_is_gone_is_released(served, make_host, release):
+    first, second = make_host("a"), make_host("b")
+    assert "nobody has the lease on odoo18" in release()
+    first.lease.hold()
+    looks = []
+    said = release(look=looks.append)
+    assert sum(looks) >= 2 * RENEW_AFTER_S
+    assert f"on {socket.gethostname()}, since" in said
+    assert "released" in said
+    assert "nobody has the lease" in release()
+    second.lease.hold()
+
+
+def test_a_lease_that_is_renewed_is_released_only_where_that_is_wanted(served, make_host, release):
+    first, second = make_host("a"), make_host("b")
+    first.lease.hold()
+
+    def renew(_):
+        first.now_s += RENEW_AFTER_S
+        first.lease.hold()
+
+    said = release(look=renew, exit_code=1)
+    assert "it lives" in said
+    assert "--yes" in said
+    with pytest.raises(OdooElsewhereError):
+        second.lease.hold()
+    assert "released" in release("--yes", look=renew)
+    second.lease.hold()
+
+
+def test_other_modes_have_no_lease(release):
+    assert "mode push, which needs no lease" in release(mode="push", exit_code=1)
 
 
 def lost(original, *, does):

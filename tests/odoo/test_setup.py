@@ -18,9 +18,8 @@ from host_controller.cli import cli
 from host_controller.settings import OdooSettings, load_settings
 from odoo_sync.client import OdooClient
 from odoo_sync.errors import OdooRecordError, OdooUnavailableError
-from odoo_sync.fake import FakeOdoo, make_app
+from odoo_sync.fake import FakeOdoo, GatewayModule, make_app
 from odoo_sync.fake.errors import OdooError
-from odoo_sync.fake.table import Table
 from odoo_sync.setup.changes import Change, Changes, Outcome
 from odoo_sync.setup.plan import records
 from odoo_sync.setup.provision import Found, Provisioner
@@ -442,13 +441,17 @@ def test_a_module_that_the_mode_needs_is_named(fake):
 
 
 def test_mode_gateway_lifts_the_daily_limit(fake):
-    fake.odoo.tables["ir.module.module"].add(name="sms_gateway", state="installed")
-    phones = Table("sms.gateway.phone", ["name", "daily_limit"])
-    fake.odoo.install(phones)
-    row = phones.add(name="A", daily_limit=500)
-    fake.settings("gateway", f'pairing_file = "{fake.directory / "phones"}"\n')
+    phone = GatewayModule(fake.odoo).add_phone("A", "+420700000001")
+    fake.settings("gateway", f'pairing_file = "{fake.directory / "phones"}"\ncontacts = true\n')
+    assert "FAIL  login: there is none yet" in fake.run(code=1)
+    before = fake.rows()
     said = fake.set_up()
     assert "odoo.shop has no phone; paste its pairing code" in said
-    assert row["daily_limit"] == 0
+    assert "right to read pos.order" in said
+    assert phone.daily_limit == 0
+    assert "There is nothing to do" in fake.set_up()
+    said = fake.run()
+    assert "PASS  sale.order: may read" in said
     fake.set_up("--undo")
-    assert row["daily_limit"] == 500
+    assert phone.daily_limit == 500
+    assert fake.rows() == before

@@ -141,3 +141,50 @@ def test_a_list_that_is_longer_than_the_page_says_so(site, api):
     assert "The newest" not in page(site)
     api.post(f"{API}/optouts/import", json={"optouts": rows})
     assert "The newest 200" in page(site)
+
+
+def look_up(site, number):
+    shown = site.get("/consent", query_string={"number": number}, base_url=BASE).text
+    return re.search(r'<section[^>]*"optouts-title">.*?</section>', shown, re.S)[0]
+
+
+@pytest.mark.parametrize("written", ["777 123 456", "+420 777-123-456", "00420777123456", "420777123456", f" {ANNA} "])
+def test_one_number_is_looked_up_however_it_is_written(site, api, written):
+    api.post(f"{API}/optouts", json={"number": ANNA, "note": "rang us"})
+    api.delete(f"{API}/optouts/{ANNA}", json={"reason": "a mistake"})
+    api.post(f"{API}/optouts", json={"number": ANNA, "brand": "Al<b>fa"})
+    api.post(f"{API}/optouts", json={"number": PETR, "note": "wrote a letter"})
+    shown = look_up(site, written)
+    assert shown.index("Al&lt;b&gt;fa") < shown.index("rang us") < shown.index("a mistake")
+    assert "is opted out for <bdi>Al&lt;b&gt;fa</bdi>, and for messages that name no brand" in shown
+    assert "wrote a letter" not in shown
+    assert "wrote a letter" in page(site)
+    assert f'value="{ANNA}"' in shown  # to opt out or lift
+
+
+def test_a_number_says_how_it_stands(site, api):
+    assert f'<b class="number">{ANNA}</b> was never opted out.' in look_up(site, ANNA)
+    assert api.get(f"{API}/optouts/777123456").json == {"number": ANNA, "optouts": []}
+    api.post(f"{API}/optouts", json={"number": ANNA})
+    assert f"{ANNA}</b> is opted out." in look_up(site, ANNA)
+    api.delete(f"{API}/optouts/{ANNA}", json={"reason": "a mistake"})
+    assert f"{ANNA}</b> may be written to: what kept it back was lifted." in look_up(site, ANNA)
+
+
+@pytest.mark.parametrize(
+    ("written", "words"),
+    [("12", "the number is too short"), ("<b>Anna", "not a telephone number"), ("1" * 99, "not a telephone number")],
+)
+def test_a_search_for_what_is_no_number_says_what_is_wrong(site, api, written, words):
+    api.post(f"{API}/optouts", json={"number": PETR})
+    shown = look_up(site, written)
+    assert words in re.search(r'role="alert">(.*?)</p>', shown)[1]
+    assert "<b>Anna" not in shown
+    assert PETR not in shown
+
+
+def test_what_was_changed_is_shown_with_its_history(site, post):
+    answer = post("/consent", number="777 123 456", reason="rang us", action="add")
+    shown = site.get(answer.location, base_url=BASE).text
+    assert f"{ANNA}</b> is opted out." in shown
+    assert "0 queued messages were cancelled" in shown
