@@ -50,6 +50,7 @@ from web.api_rules import add_rules
 from web.api_settling import add_settling
 from web.api_stale import add_stale
 from web.api_why import add_why
+from web.description import add_description
 from web.services import Services
 from web.views import Waiting, as_json, message_json, outlook, phone_cards, waiting
 
@@ -119,6 +120,7 @@ def make_api(services: Services) -> Blueprint:
     """The blueprint of the API."""
     api = Blueprint("api", __name__, url_prefix="/api/v1")
     _add_errors(api)
+    add_description(api, "api")
     _add_messages(api, services)
     add_why(api, services)
     add_settling(api, services)
