@@ -1,7 +1,7 @@
 """Holds what the two APIs answer, and which bodies they take, against their OpenAPI documents.
 
-The documents leave answers open, since clients are to live with new fields; here they are closed, so that a field that is
-not described fails.
+The documents leave answers open, since clients are to live with new fields; here they are closed, so that a field
+that is not described fails.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ FOLDER = Path(__file__).parents[1] / "web" / "openapi"
 METHODS = ("get", "put", "post", "delete", "patch")
 JSON = "application/json"
 # What no schema can say.
-_BEYOND = "is not a time zone"
+_BEYOND = ("is not a time zone", "unable to parse raw data as a unicode string")
 _OBJECTS = {"properties", "allOf", "$ref"}
 
 
@@ -32,7 +32,7 @@ class Description:
     """One document; validators are made when they are first needed, and kept."""
 
     def __init__(self, name, prefix):
-        self.document = yaml.load((FOLDER / f"{name}.yaml").read_text("utf-8"), yaml.CSafeLoader)  # noqa: S506
+        self.document = yaml.load((FOLDER / f"{name}.yaml").read_text("utf-8"), yaml.CSafeLoader)
         self.prefix = prefix
         closed = {name: _closed(schema, inner=True) for name, schema in self.schemas.items()}
         self._open, self._closed = self.document["components"], {"schemas": closed}
@@ -128,11 +128,11 @@ class Description:
         if response.status_code < 300:
             return self._body_problems(where, operation) + self._query_problems(where)
         words = response.json.get("error") if response.is_json else None
-        is_misshapen = isinstance(words, dict) and re.match("(unknown )?field '", words["message"])
-        if response.status_code == 400 and is_misshapen and _BEYOND not in words["message"]:
-            if not self._body_problems(where, operation) and not self._query_problems(where):
-                return [f"the request is as described, but: {words['message']}"]
-        return []
+        if response.status_code != 400 or not isinstance(words, dict) or not _is_of_shape(words["message"]):
+            return []
+        if self._body_problems(where, operation) or self._query_problems(where):
+            return []
+        return [f"the request is as described, but: {words['message']}"]
 
     def _body_problems(self, where, operation):
         described = self.resolved(operation.get("requestBody", {}))
@@ -146,7 +146,9 @@ class Description:
 
     def _query_problems(self, where):
         known = {name: each for (place, name), each in self.parameters(*where).items() if place == "query"}
-        problems = [f"{name} is not given" for name in known if known[name].get("required") and name not in request.args]
+        problems = [
+            f"{name} is not given" for name in known if known[name].get("required") and name not in request.args
+        ]
         for name, text in request.args.items():
             if name not in known:
                 problems.append(f"the query {name} is not described")
@@ -157,9 +159,14 @@ class Description:
         return problems
 
 
+def _is_of_shape(message):
+    """Tell whether an error is about what a schema can say."""
+    return re.match("(unknown )?field '", message) and not any(each in message for each in _BEYOND)
+
+
 def _read(text, kind):
     """Give what stands in a query as a value of that type, or as it is."""
-    if kind == "integer" and re.fullmatch(r"-?\d+", text):
+    if kind == "integer" and re.fullmatch(r"-?\d{1,99}", text):
         return int(text)
     return {"true": True, "false": False}.get(text, text) if kind == "boolean" else text
 
@@ -188,7 +195,7 @@ def described(name):
 
 
 def judge(app, response, *, bodies):
-    """Give what is not as described, where `app` is one of those that are; `bodies` looks at those that were taken too."""
+    """Give what is not as described, where `app` is one of those that are; `bodies`: also of bodies that were taken."""
     if request.method in ("HEAD", "OPTIONS"):
         return []
     if "api" in app.blueprints and request.path.startswith("/api/v1"):

@@ -42,7 +42,7 @@ from web.api_binding import Binding
 from web.api_consent import add_consent
 from web.api_conversations import add_conversations
 from web.api_holds import add_holds
-from web.api_input import Answer, ApiError, Body, Brand, Json, Moment, checked, error_json, read_json
+from web.api_input import Answer, ApiError, Body, Brand, Id, Json, Moment, checked, error_json, read_json
 from web.api_odoo import add_odoo
 from web.api_phones import add_phones
 from web.api_remote import add_remotes
@@ -112,7 +112,7 @@ class ListQuery(BaseModel):
 
     state: MessageState | None = None
     batch: str | None = None
-    before: int | None = None
+    before: Id | None = None
     limit: Annotated[int, Field(ge=1, le=_LONGEST_LIST)] = 50
 
 

@@ -8,6 +8,7 @@ from device_drivers.base import EnrolOptions
 from host_controller.errors import StoreBrokenError, StoreBusyError, StoreCommitLostError, StoreFullError
 
 ANNA = "+420777123456"
+BIG = 10**30
 
 
 def post(api, path, body):
@@ -95,6 +96,11 @@ def test_a_wrong_body_is_explained(api, body, words):
     assert words in answer["error"]["message"]
 
 
+def test_a_body_that_is_too_long(api):
+    status, answer = post(api, "/messages", {"number": ANNA, "text": "x" * (8 << 20)})
+    assert (status, answer["error"]["code"]) == (413, "request_entity_too_large")
+
+
 def test_a_queued_message_says_why_it_waits(api, rack, waiting_rack):
     post(api, "/messages", {"number": ANNA, "text": "x"})
     message = get(api, "/messages")[1]["messages"][0]
@@ -169,3 +175,20 @@ def test_trouble_with_the_database_has_its_own_status(api, store, monkeypatch, e
     answer = api.post("/api/v1/messages", json={"number": "+420777123456", "text": "Ahoj"}, base_url="http://127.0.0.1")
     assert (answer.status_code, answer.json["error"]["code"]) == (status, code)
     assert int(answer.headers["Retry-After"]) > 0
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/messages/{}", "/messages/{}/why", "/canaries/{}", "/messages?before={}", "/batches?before={}",
+     "/inbox?before={}", "/conversations?before={}"],
+)  # fmt: skip
+def test_an_id_that_no_database_has(api, path):
+    for digits in (str(BIG), "9" * 5000):
+        status, answer = get(api, path.format(digits))
+        assert (status, answer["error"]["code"]) == ((400, "bad_request") if "before" in path else (404, "not_found"))
+
+
+def test_ids_that_no_database_has_in_a_body(api):
+    assert post(api, "/messages/settle", {"messages": [BIG], "as": "sent", "reason": "x"})[0] == 400
+    assert post(api, "/conversations/read", {"peer": ANNA, "up_to": BIG})[0] == 400
+    assert post(api, f"/inbox/{BIG}/decision", {"as": "stop"})[0] == 404

@@ -1,4 +1,4 @@
-"""The OpenAPI documents against the code: routes, bodies, enums, codes. What is answered is held against them in every test."""
+"""The OpenAPI documents against the code: routes, bodies, enums, codes. Answers are held against them in every test."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_the_routes_are_those_of_the_application(name):
     assert routed.keys() == operations.keys()
     for (method, path), rule in routed.items():
         found = {
-            each: part["schema"]["type"]
+            each: description.resolved(part["schema"])["type"]
             for (place, each), part in description.parameters(method, path).items()
             if place == "path"
         }
@@ -168,7 +168,9 @@ def _below(base):
     return [base, *(each for child in base.__subclasses__() for each in _below(child))]
 
 
-BODIES = [each for each in _below(Body) if each.__module__.startswith("web.") and each.__name__ not in ("Body", "Terms")]
+BODIES = [
+    each for each in _below(Body) if each.__module__.startswith("web.") and each.__name__ not in ("Body", "Terms")
+]
 
 
 @pytest.mark.parametrize("model", BODIES, ids=lambda model: model.__name__)
