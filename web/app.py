@@ -20,8 +20,8 @@ _HEADERS = {
 }
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _MAX_BODY_BYTES = 8 * 1024 * 1024
-MOST_ID = 2**63 - 1
-"""The largest id that a database can be asked for."""
+MOST_ID = 2**31 - 1
+"""The largest id that every database can be asked for: PostgreSQL's integers have 32 bits."""
 # More digits than it has; Python refuses to read thousands of them.
 _LONGEST_ID = 20
 

@@ -6,9 +6,13 @@ import pytest
 
 from device_drivers.base import EnrolOptions
 from host_controller.errors import StoreBrokenError, StoreBusyError, StoreCommitLostError, StoreFullError
+from host_controller.events import Bells
+from host_controller.settings import load_settings
+from host_controller.store.store import Store
+from host_controller.wiring import make_api_app, utc_now
+from web import Services
 
 ANNA = "+420777123456"
-BIG = 10**30
 
 
 def post(api, path, body):
@@ -177,18 +181,25 @@ def test_trouble_with_the_database_has_its_own_status(api, store, monkeypatch, e
     assert int(answer.headers["Retry-After"]) > 0
 
 
-@pytest.mark.parametrize(
-    "path",
-    ["/messages/{}", "/messages/{}/why", "/canaries/{}", "/messages?before={}", "/batches?before={}",
-     "/inbox?before={}", "/conversations?before={}"],
-)  # fmt: skip
-def test_an_id_that_no_database_has(api, path):
-    for digits in (str(BIG), "9" * 5000):
-        status, answer = get(api, path.format(digits))
-        assert (status, answer["error"]["code"]) == ((400, "bad_request") if "before" in path else (404, "not_found"))
+@pytest.fixture(params=["sqlite", "postgresql"])
+def api_of_any_store(request, fresh_database):
+    store = Store(fresh_database(request.param))
+    yield make_api_app(Services(store, None, Bells(), load_settings(None), utc_now)).test_client()
+    store.close()
 
 
-def test_ids_that_no_database_has_in_a_body(api):
-    assert post(api, "/messages/settle", {"messages": [BIG], "as": "sent", "reason": "x"})[0] == 400
-    assert post(api, "/conversations/read", {"peer": ANNA, "up_to": BIG})[0] == 400
-    assert post(api, f"/inbox/{BIG}/decision", {"as": "stop"})[0] == 404
+def test_an_id_that_no_database_has(api_of_any_store):
+    api = api_of_any_store
+    for digits in (str(2**31), str(2**63), "9" * 5000):
+        for path in ("/messages/{}", "/messages/{}/why", "/canaries/{}"):
+            assert get(api, path.format(digits))[0] == 404, path
+        for path in ("/messages", "/batches", "/inbox", "/conversations"):
+            status, answer = get(api, f"{path}?before={digits}")
+            assert (status, answer["error"]["code"]) == (400, "bad_request"), path
+        assert post(api, f"/inbox/{digits}/decision", {"as": "stop"})[0] == 404
+        for path in (f"/stop-words/{digits}", f"/keys/{digits}"):
+            assert api.delete(f"/api/v1{path}", base_url="http://127.0.0.1").status_code == 404, path
+    for number in (2**31, 2**63):
+        assert post(api, "/messages/settle", {"messages": [number], "as": "sent", "reason": "x"})[0] == 400
+        assert post(api, "/conversations/read", {"peer": ANNA, "up_to": number})[0] == 400
+    assert post(api, "/messages/settle", {"messages": [2**31 - 1], "as": "sent", "reason": "x"})[0] == 404
