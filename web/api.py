@@ -7,6 +7,7 @@ from typing import Annotated
 
 from flask import Blueprint, Response, jsonify, request
 from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy.exc import DataError
 from werkzeug.exceptions import HTTPException
 
 from host_controller import __version__
@@ -216,6 +217,10 @@ def _add_errors(api: Blueprint) -> None:
         if isinstance(error, StoreError):
             answer.headers["Retry-After"] = _RETRY_AFTER_S
         return answer
+
+    @api.app_errorhandler(DataError)
+    def unstorable(_: DataError) -> Answer:
+        return error_json("bad_request", "the database cannot hold this: a NUL character, for example"), 400
 
     @api.app_errorhandler(HTTPException)
     def http_error(error: HTTPException) -> Response | Answer:

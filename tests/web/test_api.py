@@ -188,6 +188,16 @@ def api_of_any_store(request, fresh_database):
     store.close()
 
 
+def test_a_nul_that_postgresql_does_not_hold(api_of_any_store):
+    api = api_of_any_store
+    assert post(api, "/messages", {"number": ANNA, "text": "x", "ref": "a\0b"})[0] in (202, 400)
+    assert post(api, "/optouts", {"number": ANNA, "note": "a\0b"})[0] in (201, 400)
+    assert get(api, "/batches/%00")[0] in (400, 404)
+    assert get(api, "/conversations?search=%00")[0] in (200, 400)
+    assert get(api, "/odoo/%00/messages/%00")[0] in (400, 404)
+    assert post(api, "/messages", {"number": "+420777123457", "text": "x"})[0] == 202
+
+
 def test_an_id_that_no_database_has(api_of_any_store):
     api = api_of_any_store
     for digits in (str(2**31), str(2**63), "9" * 5000):
