@@ -23,10 +23,11 @@ def make_odoo_api(store: Store, make_reconcile: Callable[[str], Reconcile]) -> B
 
     @api.post("/<name>/reconcile")
     def reconcile(name: str) -> Answer:
-        body = request.get_json(silent=True) or {}
+        body = request.get_json(silent=True) if request.content_length else {}
         if not isinstance(body, dict) or not set(body) <= {"everything"}:
-            return _error("invalid_request", "send a JSON object with `everything`, true or false, or nothing"), 422
-        return asdict(make_reconcile(name).run(everything=body.get("everything") is True))
+            return _misshapen()
+        everything = body.get("everything", False)
+        return asdict(make_reconcile(name).run(everything=everything)) if isinstance(everything, bool) else _misshapen()
 
     @api.get("/<name>/messages/<uuid>")
     def message(name: str, uuid: str) -> Answer:
@@ -45,6 +46,10 @@ def make_odoo_api(store: Store, make_reconcile: Callable[[str], Reconcile]) -> B
         return _error(error.code, str(error)), 404
 
     return api
+
+
+def _misshapen() -> Answer:
+    return _error("bad_request", "send a JSON object with `everything`, true or false, or nothing"), 400
 
 
 def _error(code: str, message: str) -> dict[str, Any]:

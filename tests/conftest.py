@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import request_finished
 from hypothesis import HealthCheck, settings
 from sqlalchemy import Engine
 
@@ -64,6 +65,25 @@ def wait_until(condition: Callable[[], Any], limit_s: float = 20.0, what: str = 
             return value
         assert time.monotonic() < deadline, f"{what} was not reached within {limit_s} s"
         time.sleep(0.02)
+
+
+@pytest.fixture(autouse=True)
+def _as_described(request):
+    """Whatever the APIs answer in the tests' own process, and the bodies that they take, are as their documents say."""
+    is_strict = request.node.get_closest_marker("tolerated") is None
+    problems = []
+
+    def look(app, response, **_):
+        from tests.description import judge
+
+        try:
+            problems.extend(judge(app, response, bodies=is_strict))
+        except Exception as error:  # in the midst of an answer: it would be taken for a bug of the application
+            problems.append(repr(error))
+
+    with request_finished.connected_to(look):
+        yield
+    assert not problems, "\n".join(problems)
 
 
 @pytest.fixture(scope="session")

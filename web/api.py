@@ -7,6 +7,7 @@ from typing import Annotated
 
 from flask import Blueprint, Response, jsonify, request
 from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy.exc import DataError
 from werkzeug.exceptions import HTTPException
 
 from host_controller import __version__
@@ -42,7 +43,7 @@ from web.api_binding import Binding
 from web.api_consent import add_consent
 from web.api_conversations import add_conversations
 from web.api_holds import add_holds
-from web.api_input import Answer, ApiError, Body, Brand, Json, Moment, checked, error_json, read_json
+from web.api_input import Answer, ApiError, Body, Brand, Id, Json, Moment, checked, error_json, read_json
 from web.api_odoo import add_odoo
 from web.api_phones import add_phones
 from web.api_remote import add_remotes
@@ -50,6 +51,7 @@ from web.api_rules import add_rules
 from web.api_settling import add_settling
 from web.api_stale import add_stale
 from web.api_why import add_why
+from web.description import add_description
 from web.services import Services
 from web.views import Waiting, as_json, message_json, outlook, phone_cards, waiting
 
@@ -111,7 +113,7 @@ class ListQuery(BaseModel):
 
     state: MessageState | None = None
     batch: str | None = None
-    before: int | None = None
+    before: Id | None = None
     limit: Annotated[int, Field(ge=1, le=_LONGEST_LIST)] = 50
 
 
@@ -119,6 +121,7 @@ def make_api(services: Services) -> Blueprint:
     """The blueprint of the API."""
     api = Blueprint("api", __name__, url_prefix="/api/v1")
     _add_errors(api)
+    add_description(api, "api")
     _add_messages(api, services)
     add_why(api, services)
     add_settling(api, services)
@@ -214,6 +217,10 @@ def _add_errors(api: Blueprint) -> None:
         if isinstance(error, StoreError):
             answer.headers["Retry-After"] = _RETRY_AFTER_S
         return answer
+
+    @api.app_errorhandler(DataError)
+    def unstorable(_: DataError) -> Answer:
+        return error_json("bad_request", "the database cannot hold this: a NUL character, for example"), 400
 
     @api.app_errorhandler(HTTPException)
     def http_error(error: HTTPException) -> Response | Answer:

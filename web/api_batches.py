@@ -12,7 +12,7 @@ from host_controller.messaging.batches import BatchDraft, BatchView, get_batch, 
 from host_controller.rules.classes import MessageClass
 from host_controller.rules.lifetime import Window
 from host_controller.rules.sticky import SimMode
-from web.api_input import Answer, Body, Json, Moment, checked, read_body, read_json
+from web.api_input import Answer, Body, Id, Json, Moment, checked, read_body, read_json
 from web.api_settling import ReasonBody
 from web.services import Services
 from web.views import as_json
@@ -45,7 +45,7 @@ class BatchQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    before: int | None = None
+    before: Id | None = None
     limit: Annotated[int, Field(ge=1, le=_LONGEST_LIST)] = 50
 
 

@@ -12,7 +12,7 @@ from host_controller.consent.opt_outs import EVERY_BRAND
 from host_controller.inbox.care import Decision
 from host_controller.messaging.consent_care import ImportRow
 from host_controller.store import inbound_queries
-from web.api_input import Answer, ApiError, Body, Brand, Json, Moment, Reason, checked, read_json
+from web.api_input import Answer, ApiError, Body, Brand, Id, Json, Moment, Reason, checked, read_json
 from web.services import Services
 from web.views import as_json
 
@@ -26,7 +26,7 @@ class InboxQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    before: int | None = None
+    before: Id | None = None
     limit: Annotated[int, Field(ge=1, le=_LONGEST_LIST)] = 50
     undecided: bool = False
     may_forward: bool = False

@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from host_controller.errors import OptedOutError, RefConflictError
 from host_controller.inbox.conversations import list_conversations, read_conversation
 from host_controller.messaging.submit import Rejected
-from web.api_input import Answer, ApiError, Body, checked, read_json
+from web.api_input import Answer, ApiError, Body, Id, checked, read_json
 from web.services import Services
 from web.views import as_json
 
@@ -27,7 +27,7 @@ class ConversationsQuery(BaseModel):
 
     search: Annotated[str, Field(max_length=100)] | None = None
     unread: bool = False
-    before: int | None = None
+    before: Id | None = None
     limit: Annotated[int, Field(ge=1, le=_LONGEST_LIST)] = 50
 
 
@@ -45,7 +45,7 @@ class ReadBody(Body):
     """Up to which inbound message somebody has read."""
 
     peer: _Peer
-    up_to: int
+    up_to: Id
 
 
 class ReplyBody(Body):
@@ -54,7 +54,7 @@ class ReplyBody(Body):
     peer: _Peer
     text: str
     ref: Annotated[str, Field(min_length=1, max_length=255)] | None = None
-    up_to: int | None = None
+    up_to: Id | None = None
 
 
 def add_conversations(api: Blueprint, services: Services) -> None:

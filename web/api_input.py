@@ -9,11 +9,15 @@ from typing import Annotated, Any, TypeVar, get_args
 from flask import request
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from web.app import MOST_ID
+
 Json = dict[str, Any]
 Answer = Json | tuple[Json, int]
 # As people name it, without blanks around.
 Brand = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^\S(.*\S)?$")]
 Reason = Annotated[str, Field(min_length=1, max_length=500)]
+# No database has a larger one, and to be asked for it would break them.
+Id = Annotated[int, Field(ge=0, le=MOST_ID)]
 Model = TypeVar("Model", bound=BaseModel)
 # Any other year is a mistake, and what is added to it must still be a time.
 _EARLIEST, _LATEST = 2000, 2999

@@ -12,7 +12,7 @@ from host_controller.access.device_keys import CALLS_PER_MINUTE
 from host_controller.fleet.remote import RemoteDraft
 from host_controller.fleet.remote_admin import OVERLAP, KeyTerms
 from host_controller.settings import PartsOfPeriod, PartsPerMinute
-from web.api_input import Answer, Body, Moment, checked, read_body, read_json
+from web.api_input import Answer, Body, Id, Moment, checked, read_body, read_json
 from web.remote_views import key_cards, remote_cards, remote_details
 from web.services import Services
 from web.views import as_json
@@ -52,7 +52,7 @@ class KeyBody(Body):
     expires_at: Moment | None = None
     calls_per_minute: Annotated[int, Field(ge=1, le=100_000)] = CALLS_PER_MINUTE
     parts_per_day: Annotated[int, Field(ge=1, le=100_000_000)] | None = None
-    replaces: int | None = None
+    replaces: Id | None = None
     overlap_minutes: OverlapMinutes = OVERLAP / _MINUTE
 
     @property

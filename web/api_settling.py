@@ -8,7 +8,7 @@ from flask import Blueprint
 from pydantic import Field
 
 from host_controller.messaging.judgement import Settlement
-from web.api_input import Answer, Body, Reason, checked, read_json
+from web.api_input import Answer, Body, Id, Reason, checked, read_json
 from web.services import Services
 
 _ACTOR = "cli"
@@ -18,7 +18,7 @@ _MOST_MESSAGES = 1000
 class SettleBody(Body):
     """Which messages, how, and why."""
 
-    messages: Annotated[list[int], Field(min_length=1, max_length=_MOST_MESSAGES)]
+    messages: Annotated[list[Id], Field(min_length=1, max_length=_MOST_MESSAGES)]
     as_: Annotated[Settlement, Field(alias="as", strict=False)]
     reason: Reason
 

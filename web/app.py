@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from flask import Blueprint, Flask, Response, abort, request
 from flask_wtf.csrf import CSRFProtect
+from werkzeug.routing import IntegerConverter
 
 # No inline script or style, nothing from elsewhere, no framing.
 _HEADERS = {
@@ -19,6 +20,18 @@ _HEADERS = {
 }
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _MAX_BODY_BYTES = 8 * 1024 * 1024
+MOST_ID = 2**31 - 1
+"""The largest id that every database can be asked for: PostgreSQL's integers have 32 bits."""
+# More digits than it has; Python refuses to read thousands of them.
+_LONGEST_ID = 20
+
+
+class _Id(IntegerConverter):
+    """The number of something in a path; what is larger than any id stands for the largest, and so for nothing."""
+
+    def to_python(self, value: str) -> int:
+        """See IntegerConverter."""
+        return min(int(super().to_python(value[:_LONGEST_ID])), MOST_ID)
 
 
 def create_app(
@@ -47,6 +60,7 @@ def create_app(
         # A status page stays open for days; its form must still work.
         WTF_CSRF_TIME_LIMIT=None,
     )
+    app.url_map.converters["int"] = _Id
     app.json.sort_keys = False  # type: ignore[attr-defined]
     if csrf:
         CSRFProtect(app)

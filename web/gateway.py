@@ -21,6 +21,7 @@ from host_controller.inbox.app_inbox import AppInbox
 from host_controller.messaging.remote_care import RemoteCare
 from host_controller.settings import GatewaySettings
 from web.app import create_app
+from web.description import add_description
 from web.gateway_auth import HEADER, Gatekeeper
 from web.gateway_devices import add_devices
 from web.gateway_inbound import add_inbound
@@ -51,6 +52,8 @@ def make_gateway_app(services: Services, remote: RemoteCare, beside: Sequence[Bl
     settings = services.settings.gateway
     gateway = Blueprint("gateway", __name__, url_prefix=PREFIX)
     inbox = AppInbox(services.store, services.settings, services.clock, services.bells.ring)
+    # With a key, like all that is there: it is long, and nobody without one is to have more than an error.
+    add_description(gateway, "gateway")
     add_devices(gateway, remote, _device)
     add_inbound(gateway, services.store, inbox, _device)
     app = create_app(

@@ -41,6 +41,8 @@ def test_the_wheel_brings_pages_migrations_shell_and_udev(wheel):
         "web/templates/live.html",
         "web/static/style.css",
         "web/static/live.js",
+        "web/openapi/api.yaml",
+        "web/openapi/gateway.yaml",
         "web/py.typed",
         "host_controller/store/migrations/env.py",
         "host_controller/store/migrations/versions/0001_first_tables.py",

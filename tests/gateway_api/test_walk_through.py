@@ -30,7 +30,7 @@ def test_each_command(bench):
     bench.send(2)
     commands = DOC.count("```sh")
     assert len(STEPS) == commands
-    rules = [rule.rule for rule in bench.app.url_map.iter_rules()]
+    rules = [rule.rule for rule in bench.app.url_map.iter_rules() if not rule.rule.endswith("/openapi.yaml")]
     shown = set(re.findall(r"\$URL/([a-z-]+/[a-z-]+|healthz)", DOC))
     assert shown == {re.match(r"/([a-z-]+/[a-z-]+|healthz)", rule)[1] for rule in rules}
     with serving(bench) as server:

@@ -6,6 +6,11 @@ import pytest
 
 from device_drivers.base import EnrolOptions
 from host_controller.errors import StoreBrokenError, StoreBusyError, StoreCommitLostError, StoreFullError
+from host_controller.events import Bells
+from host_controller.settings import load_settings
+from host_controller.store.store import Store
+from host_controller.wiring import make_api_app, utc_now
+from web import Services
 
 ANNA = "+420777123456"
 
@@ -95,6 +100,11 @@ def test_a_wrong_body_is_explained(api, body, words):
     assert words in answer["error"]["message"]
 
 
+def test_a_body_that_is_too_long(api):
+    status, answer = post(api, "/messages", {"number": ANNA, "text": "x" * (8 << 20)})
+    assert (status, answer["error"]["code"]) == (413, "request_entity_too_large")
+
+
 def test_a_queued_message_says_why_it_waits(api, rack, waiting_rack):
     post(api, "/messages", {"number": ANNA, "text": "x"})
     message = get(api, "/messages")[1]["messages"][0]
@@ -169,3 +179,37 @@ def test_trouble_with_the_database_has_its_own_status(api, store, monkeypatch, e
     answer = api.post("/api/v1/messages", json={"number": "+420777123456", "text": "Ahoj"}, base_url="http://127.0.0.1")
     assert (answer.status_code, answer.json["error"]["code"]) == (status, code)
     assert int(answer.headers["Retry-After"]) > 0
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def api_of_any_store(request, fresh_database):
+    store = Store(fresh_database(request.param))
+    yield make_api_app(Services(store, None, Bells(), load_settings(None), utc_now)).test_client()
+    store.close()
+
+
+def test_a_nul_that_postgresql_does_not_hold(api_of_any_store):
+    api = api_of_any_store
+    assert post(api, "/messages", {"number": ANNA, "text": "x", "ref": "a\0b"})[0] in (202, 400)
+    assert post(api, "/optouts", {"number": ANNA, "note": "a\0b"})[0] in (201, 400)
+    assert get(api, "/batches/%00")[0] in (400, 404)
+    assert get(api, "/conversations?search=%00")[0] in (200, 400)
+    assert get(api, "/odoo/%00/messages/%00")[0] in (400, 404)
+    assert post(api, "/messages", {"number": "+420777123457", "text": "x"})[0] == 202
+
+
+def test_an_id_that_no_database_has(api_of_any_store):
+    api = api_of_any_store
+    for digits in (str(2**31), str(2**63), "9" * 5000):
+        for path in ("/messages/{}", "/messages/{}/why", "/canaries/{}"):
+            assert get(api, path.format(digits))[0] == 404, path
+        for path in ("/messages", "/batches", "/inbox", "/conversations"):
+            status, answer = get(api, f"{path}?before={digits}")
+            assert (status, answer["error"]["code"]) == (400, "bad_request"), path
+        assert post(api, f"/inbox/{digits}/decision", {"as": "stop"})[0] == 404
+        for path in (f"/stop-words/{digits}", f"/keys/{digits}"):
+            assert api.delete(f"/api/v1{path}", base_url="http://127.0.0.1").status_code == 404, path
+    for number in (2**31, 2**63):
+        assert post(api, "/messages/settle", {"messages": [number], "as": "sent", "reason": "x"})[0] == 400
+        assert post(api, "/conversations/read", {"peer": ANNA, "up_to": number})[0] == 400
+    assert post(api, "/messages/settle", {"messages": [2**31 - 1], "as": "sent", "reason": "x"})[0] == 404

@@ -82,6 +82,7 @@ def test_what_waits_to_be_told(api, behind):
 
 def test_what_was_given_up_is_listed_and_tried_again(api, behind):
     (row,) = api.get("/api/v1/odoo/shop/given-up", base_url=API).json["given_up"]
+    assert set(row) == {"id", "object", "record", "created_at", "tries", "error", "done_at"}
     assert (row["object"], row["record"], row["tries"]) == ("answered messages", "+420777123456", 40)
     assert (row["error"], row["done_at"]) == ("no e-mail <address>", "2026-11-25T12:00:00.000Z")
     assert api.post("/api/v1/odoo/shop/retry", base_url=API).json == {"retried": 1}
