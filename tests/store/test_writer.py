@@ -26,7 +26,7 @@ def database(request, fresh_database):
 
 @pytest.fixture
 def store(database):
-    with closing(Store(database, busy_limit_s=0.3)) as opened:
+    with closing(Store(database)) as opened:
         yield opened
 
 
@@ -135,6 +135,11 @@ class TestSqlite:
     @pytest.fixture
     def database(self, fresh_database):
         return fresh_database("sqlite")
+
+    @pytest.fixture
+    def store(self, database):
+        with closing(Store(database, busy_limit_s=0.3)) as opened:
+            yield opened
 
     def test_a_database_that_somebody_holds_is_busy_and_then_goes_on(self, store, database):
         with closing(sqlite3.connect(database, isolation_level=None)) as other:
