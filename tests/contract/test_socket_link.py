@@ -42,13 +42,13 @@ class FakeServer:
         self._replies = replies
         self._slow = one_byte_at_a_time
         self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener.settimeout(10)
         self.port = self._listener.getsockname()[1]
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
 
     def _serve(self) -> None:
-        self._listener.settimeout(10)
         try:
             connection, _ = self._listener.accept()
         except OSError:
