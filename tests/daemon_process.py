@@ -49,6 +49,8 @@ class DaemonProcess:
             f"[new_sims]\nparts_per_minute = {per_minute}\nparts_per_day = 5000\n"
             # The same few numbers are written to again and again.
             "[repeats]\nrecipient_per_hour = {}\nsame_text = {}\n"
+            # Tests run at night too.
+            "[quiet_hours]\nmarketing = {}\n"
         )
         self._process: subprocess.Popen | None = None
 

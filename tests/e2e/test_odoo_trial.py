@@ -47,7 +47,7 @@ def smsrack(start_rack, make_daemon, peers, eventually):
         "push": f'account_token_file = "{files["token"]}"\n',
         "gateway": f'pairing_file = "{daemon.directory / "pairings"}"\n',
     }
-    daemon.add_settings(f"[gateway]\nport = {port}\n[quiet_hours]\nmarketing = {{}}\n")
+    daemon.add_settings(f"[gateway]\nport = {port}\n")
     for mode, peer in peers.items():
         database = peer.odoo.database
         daemon.add_settings(
