@@ -22,7 +22,7 @@ from tests.daemon_process import DaemonProcess
 from tests.gateway.device import Caller
 
 ZONE = ZoneInfo("Europe/Prague")
-# What would hold messages back for reasons that these tests are not about: hours, reserves, and a slow start.
+# What would hold messages back for reasons that these tests are not about: reserves, and a slow start.
 SETTINGS = """
 [gateway]
 port = {port}
@@ -31,11 +31,6 @@ body_keys = true
 otp_percent = 0
 [ramp_up]
 minutes = 0
-[quiet_hours.marketing."*"]
-opens = "00:00"
-closes = "24:00"
-days = "1111111"
-on_holidays = true
 """
 
 
