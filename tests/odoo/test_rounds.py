@@ -276,7 +276,7 @@ def test_every_job_of_a_connection_shares_its_lines(served, store, tmp_path, cap
     phones = [module.add_phone(name, f"+42070000000{n}") for n, name in enumerate("AB")]
     codes = [{"url": url, "api_key": phone.api_key, "type": "sms_gateway"} for phone in phones]
     pairings.write_text("".join(f"{json.dumps(code)}\n" for code in codes))
-    shop = {"mode": mode, "url": url, "database": "odoo18", "user": "gw_min", "call_limit_s": 2, "contacts": True}
+    shop = {"mode": mode, "url": url, "database": "odoo18", "user": "gw_min", "contacts": True}
     shop |= {"password_file": secret, "account_token_file": secret, "pairing_file": pairings}
     settings = Settings.model_validate({"gateway": {"port": 8766}, "odoo": {"shop": shop}})
     now, rack = START, SimpleNamespace(phones=list)
